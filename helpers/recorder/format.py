@@ -1,0 +1,78 @@
+"""The recording's file format, as the recorder writes it and `helpers.timeline.reading` reads it.
+
+A recording is a folder of segment files, at least one per process, each mapped into the memory of
+the process that writes it. What is in a mapped file is kept by the operating system however the
+process ends, so nothing has to be flushed and no system call is made per event.
+
+A segment is a row of pages of `PAGE` bytes. Page 0 is the header: the `repr` of a dictionary, padded
+with zero bytes. Every other page begins with a record of its own (`PAGE_OF_EVENTS` or
+`PAGE_OF_TEXT`); a page that begins with zero bytes was never used.
+
+A page of events belongs to one lane (one thread), so no two threads ever write to the same page, and
+holds records of 16 bytes: the time (nanoseconds of `time.perf_counter_ns`, which all processes of a
+machine share) and a code. The code is written last: a record whose code is zero was never finished.
+
+    code = kind << 56 | detail << 32 | number
+
+A page of text holds lines: definitions of the numbers that the records use (see `tape.define`).
+"""
+
+from __future__ import annotations
+
+FORMAT = 1
+PAGE = 4096
+RECORD = 16
+FIRST_SEGMENT = 32 * PAGE
+LARGEST_SEGMENT = 1024 * PAGE
+# All segments of a recording together; a recording that has reached it stops, and says so.
+LIMIT = 64 << 20
+
+# Files in the folder that say why a recording is incomplete.
+LIMIT_REACHED = "full"
+LOST = "lost"
+
+PAGE_OF_EVENTS = 1  # the record's time is the number of the lane
+PAGE_OF_TEXT = 2
+
+# What a lane does. `number` names the object it does it to, unless said otherwise.
+BEGIN = 3  # the lane's first event; the number of its Thread object, or 0
+END = 4
+WAIT = 5  # it may have to wait from here on; detail: which side of a queue (EMPTY or FULL)
+GOT = 6  # the wait ended, and it has what it waited for
+GAVE_UP = 7  # the wait ended without: a timeout or an exception
+TAKE = 8  # it has the lock, without having waited
+FREE = 9  # it is about to release the lock; detail: how many permits
+UNDONE = 10  # the FREE or PUT before this one failed
+SIGNAL = 11  # it is about to set the event or notify the condition
+PUT = 12  # it is about to put an item
+TOOK = 13  # it took an item
+START = 14  # it is about to start the thread or process
+RAISED = 15  # its function raised what nobody caught; the number is that of the exception's definition
+FORK = 16  # it is about to fork; the number counts this process's forks
+CHILD = 17  # it is the child of that fork; the number is the parent's count
+KILL = 18  # it is about to send a signal; detail: the signal; number: the process id
+REAP = 19  # it learned how a child ended; detail: the wait status; number: the process id
+EXIT = 20  # its process is about to end; detail: the exit code where it is known (os._exit)
+TIMED_OUT = 21  # the condition's wait that just ended was ended by its timeout, by nobody
+
+# Sides of a queue.
+EMPTY = 0
+FULL = 1
+
+# Numbers that mean the same in every process.
+SLEEP = 1
+AT_EXIT = 2  # the end of the main thread, waiting for the other threads
+PIPE = 3  # a pipe or socket that is full or empty
+ANY_CHILD = 4  # os.wait() and its like
+INTERNAL = 5  # a condition made inside the standard library
+FIRST_FREE = 16
+
+# Kinds of definitions that say what a queue of multiprocessing is made of.
+READ_LOCK = "read lock of"
+PLACES = "places in"
+
+# First letters of the lines of text; the fields behind are separated by tabs.
+DEFINE = "D"  # number, kind, name, file, line, internal (0 or 1), key shared between processes
+LANE = "L"  # lane, thread ident, name, daemon (0 or 1)
+PROCESS = "P"  # number of a Process object, process id
+NAME = "N"  # name of this process

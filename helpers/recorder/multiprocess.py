@@ -1,0 +1,232 @@
+"""`multiprocessing`: Process, its locks and semaphores, and its Queue."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from types import FrameType
+from typing import Any
+
+from . import format, tape
+from .patching import INTERNAL, NUMBER, replace, same_face, when_imported
+from .signals import number_of
+from .tape import record
+
+START = format.START << 56
+WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
+TAKE, FREE, UNDONE = format.TAKE << 56, format.FREE << 56, format.UNDONE << 56
+PUT = format.PUT << 56
+PIPE = format.PIPE
+
+
+_unnamed = itertools.count()
+
+
+def _first_user_frame(frame: FrameType | None) -> tuple[str, int]:
+    while frame is not None:
+        module = (frame.f_globals.get("__name__") or "").partition(".")[0]
+        if module not in INTERNAL:
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return "", 0
+
+
+def default_start_method(method: str) -> None:
+    """Make this the default start method, as if this Python had been built so."""
+
+    # Not set_start_method: the program may call that only once, and may still want to.
+    def patch(context: Any) -> None:
+        context._default_context._default_context = context._default_context.get_context(method)
+
+    when_imported("multiprocessing.context", patch)
+
+
+def process(module: Any) -> None:
+    """Patch `multiprocessing.process`."""
+    cls = module.BaseProcess
+    original_start, original_join, original_bootstrap = cls.start, cls.join, cls._bootstrap
+
+    def start(self: Any) -> None:
+        if self._popen is not None:
+            original_start(self)  # it was started before: it raises
+            return
+        file, line = _first_user_frame(sys._getframe(1))
+        number = tape.define("Process", self.name, file, line)
+        self.__dict__[NUMBER] = number
+        record(START | number)
+        try:
+            original_start(self)
+        except BaseException:
+            record(UNDONE | number)
+            raise
+        if self.pid is not None:
+            tape.define_process(number, self.pid)
+
+    def join(self: Any, timeout: float | None = None) -> None:
+        number = number_of(self)
+        if not number:
+            original_join(self, timeout)
+            return
+        record(WAIT | number)
+        end = GAVE_UP
+        try:
+            original_join(self, timeout)
+            end = GAVE_UP if self._popen.returncode is None else GOT
+        finally:
+            record(end | number)
+
+    def bootstrap(self: Any, *args: Any, **kwargs: Any) -> Any:
+        tape.define_name(self.name)
+        return original_bootstrap(self, *args, **kwargs)
+
+    replace(cls, "start", same_face(start, original_start))
+    replace(cls, "join", same_face(join, original_join))
+    replace(cls, "_bootstrap", same_face(bootstrap, original_bootstrap))
+
+
+def synchronize(module: Any) -> None:
+    """Patch `multiprocessing.synchronize`: every lock and semaphore there is a SemLock."""
+    cls = module.SemLock
+    init, make_methods = cls.__init__, cls._make_methods
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        self.__dict__["_recorder_site"] = _site(self, sys._getframe(1))
+        init(self, *args, **kwargs)
+
+    def _make_methods(self: Any) -> None:
+        make_methods(self)
+        semaphore = self._semlock
+        acquire_now, release_now = semaphore.acquire, semaphore.release
+        file, line, internal = self.__dict__.pop("_recorder_site", ("", 0, False))
+        # By its key the reader knows it again in other processes. Made for fork it has no name, and
+        # needs none: children have the object itself.
+        key = self.__dict__["_recorder_key"] = semaphore.name or f"{tape.process()} {next(_unnamed)}"
+        kind = f"multiprocessing.{type(self).__name__}"
+        number = tape.define(kind, file=file, line=line, internal=internal, key=key)
+        self.__dict__[NUMBER] = number
+        recursive = semaphore.kind == module.RECURSIVE_MUTEX
+
+        def acquire(block: bool = True, timeout: float | None = None) -> bool:
+            first = not recursive or not semaphore._is_mine()
+            if acquire_now(False):
+                if first:
+                    record(TAKE | number)
+                return True
+            if not block:
+                return False
+            record(WAIT | number)
+            got = False
+            try:
+                got = bool(acquire_now(True, timeout))
+            finally:
+                record((GOT if got else GAVE_UP) | number)
+            return got
+
+        def release() -> None:
+            if recursive and semaphore._count() > 1:
+                release_now()
+                return
+            record(FREE | number)
+            try:
+                release_now()
+            except BaseException:
+                record(UNDONE | number)
+                raise
+
+        self.acquire, self.release = acquire, release
+
+    def enter(self: Any) -> Any:
+        return self.acquire()
+
+    def leave(self: Any, *exception: Any) -> None:
+        self.release()
+
+    replace(cls, "__init__", same_face(__init__, init))
+    replace(cls, "_make_methods", same_face(_make_methods, make_methods))
+    replace(cls, "__enter__", same_face(enter, cls.__enter__))
+    replace(cls, "__exit__", same_face(leave, cls.__exit__))
+
+
+def _site(made: Any, frame: FrameType | None) -> tuple[str, int, bool]:
+    """Who makes this lock: past its own __init__, and past context.Lock() and its like."""
+    while frame is not None and frame.f_locals.get("self") is made:
+        frame = frame.f_back
+    if frame is not None and frame.f_globals.get("__name__") == "multiprocessing.context":
+        frame = frame.f_back
+    file, line = _first_user_frame(frame)
+    internal = frame is None or frame.f_code.co_filename != file
+    return file, line, internal
+
+
+def queues(module: Any) -> None:
+    """Patch `multiprocessing.queues`: its Queue, and the lock its readers take turns with."""
+    cls = module.Queue
+    init, setstate, original_get, original_put = cls.__init__, cls.__setstate__, cls.get, cls.put
+
+    def number_it(self: Any) -> None:
+        file, line = _first_user_frame(sys._getframe(2))
+        key = self._rlock._recorder_key
+        number = tape.define(f"multiprocessing.{type(self).__name__}", file=file, line=line, key=f"queue {key}")
+        self.__dict__[NUMBER] = number
+        # A reader holds this lock while it waits. If it is killed then, nobody ever reads again:
+        # so it is shown, though it is the library's own. And so are the places that writers take.
+        tape.define(format.READ_LOCK, file=file, line=line, key=key)
+        tape.define(format.PLACES, file=file, line=line, key=self._sem._recorder_key)
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        number_it(self)
+
+    def __setstate__(self: Any, state: Any) -> None:
+        setstate(self, state)
+        number_it(self)
+
+    def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
+        number = number_of(self)
+        record(WAIT | number)
+        end = GAVE_UP
+        try:
+            item = original_get(self, block, timeout)
+            end = GOT
+        finally:
+            record(end | number)
+        return item
+
+    def put(self: Any, obj: Any, block: bool = True, timeout: float | None = None) -> None:
+        number = number_of(self)
+        # Recorded before the item is there: whoever gets it must not seem to be woken by nothing.
+        # A wait because it is full is one for the semaphore that counts its places.
+        record(PUT | number)
+        try:
+            original_put(self, obj, block, timeout)
+        except BaseException:
+            record(UNDONE | number)
+            raise
+
+    replace(cls, "__init__", same_face(__init__, init))
+    replace(cls, "__setstate__", same_face(__setstate__, setstate))
+    replace(cls, "get", same_face(get, original_get))
+    replace(cls, "put", same_face(put, original_put))
+
+
+def connection(module: Any) -> None:
+    """Patch `multiprocessing.connection`: a pipe that is full, or empty."""
+    cls = module.Connection
+    original_send, original_receive = cls._send_bytes, cls._recv_bytes
+
+    def _send_bytes(self: Any, *args: Any, **kwargs: Any) -> Any:
+        record(WAIT | format.FULL << 32 | PIPE)
+        try:
+            return original_send(self, *args, **kwargs)
+        finally:
+            record(GOT | PIPE)
+
+    def _recv_bytes(self: Any, *args: Any, **kwargs: Any) -> Any:
+        record(WAIT | PIPE)
+        try:
+            return original_receive(self, *args, **kwargs)
+        finally:
+            record(GOT | PIPE)
+
+    replace(cls, "_send_bytes", same_face(_send_bytes, original_send))
+    replace(cls, "_recv_bytes", same_face(_recv_bytes, original_receive))

@@ -1,0 +1,100 @@
+"""Processes as `os` sees them: forks, signals sent, children waited for, `os._exit`."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+from typing import Any
+
+from . import format, tape
+from .patching import replace, same_face
+from .tape import record
+
+WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
+KILL, REAP, EXIT = format.KILL << 56, format.REAP << 56, format.EXIT << 56
+FORK, CHILD = format.FORK << 56, format.CHILD << 56
+
+_forks = itertools.count(1)
+_hooked = False
+
+
+def _before_fork() -> None:
+    # Two threads may fork at once. The child goes on as the thread that forked, so what that thread
+    # keeps for itself is what its own child finds.
+    tape.local.fork = next(_forks)
+    record(FORK | tape.local.fork)
+
+
+def _after_fork_in_child() -> None:
+    fork = tape.local.fork
+    tape.renew_after_fork(fork)
+    record(CHILD | fork)
+
+
+def _kill() -> None:
+    original = os.kill
+
+    def kill(pid: int, signal: int, /) -> None:
+        try:
+            record(KILL | (int(signal) & 0xFF) << 32 | (pid & 0xFFFFFFFF))
+        except (TypeError, ValueError):
+            pass  # the call below says what is wrong with its arguments
+        original(pid, signal)
+
+    replace(os, "kill", same_face(kill, original))
+
+
+def _waiting_for_a_child(name: str) -> None:
+    original = getattr(os, name, None)
+    if original is None:
+        return
+
+    of_pid = name in ("waitpid", "wait4")
+
+    def wait(*arguments: Any) -> Any:
+        # os.wait(), os.wait3(options): any child; os.waitpid(pid, options), os.wait4(pid, options).
+        pid, options = arguments if of_pid and len(arguments) == 2 else (0, *arguments, 0)[:2]
+        if not isinstance(pid, int) or not isinstance(options, int):
+            return original(*arguments)
+        blocks = not options & getattr(os, "WNOHANG", 0)
+        on = tape.number_of_process(pid) if pid > 0 else format.ANY_CHILD
+        if blocks:
+            record(WAIT | on)
+        end = GAVE_UP
+        try:
+            result = original(*arguments)
+            end = GOT
+        finally:
+            if blocks:
+                record(end | on)
+        if result[0]:
+            record(REAP | result[1] << 32 | result[0])
+        return result
+
+    replace(os, name, same_face(wait, original))
+
+
+def _exit_at_once() -> None:
+    original = os._exit
+
+    def _exit(status: int) -> None:
+        if isinstance(status, int):
+            record(EXIT | (status & 0xFF) << 32)
+        original(status)
+
+    replace(os, "_exit", same_face(_exit, original))
+
+
+def install() -> None:
+    """Replace the functions of `os`, and watch forks and the end of the process."""
+    global _hooked
+    _kill()
+    for name in ("wait", "waitpid", "wait3", "wait4"):
+        _waiting_for_a_child(name)
+    _exit_at_once()
+    if not _hooked:  # neither hook can be taken back; without a recording they do nothing
+        _hooked = True
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+        atexit.register(record, EXIT)

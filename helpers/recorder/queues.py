@@ -1,0 +1,79 @@
+"""`queue.Queue` and its subclasses: waiting because it is empty, waiting because it is full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import format
+from .patching import NUMBER, replace, same_face
+from .signals import give_number, number_of
+from .tape import record
+
+WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
+PUT, TOOK, UNDONE = format.PUT << 56, format.TOOK << 56, format.UNDONE << 56
+WAIT_FULL = WAIT | format.FULL << 32
+
+
+def install(queue: Any) -> None:
+    """Patch the module `queue`."""
+    cls = queue.Queue
+    init, original_get, original_put = cls.__init__, cls.get, cls.put
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        if NUMBER not in self.__dict__:
+            give_number(self, "queue.")
+        init(self, *args, **kwargs)
+
+    # Both try first without waiting, to know whether they must.
+    def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
+        number = number_of(self)
+        if not number or not block:
+            item = original_get(self, block, timeout)
+            if number:
+                record(TOOK | number)
+            return item
+        try:
+            item = original_get(self, False)
+        except queue.Empty:
+            pass
+        else:
+            record(TOOK | number)
+            return item
+        record(WAIT | number)
+        end = GAVE_UP
+        try:
+            item = original_get(self, block, timeout)
+            end = GOT
+        finally:
+            record(end | number)
+        return item
+
+    def put(self: Any, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        number = number_of(self)
+        if not number:
+            original_put(self, item, block, timeout)
+            return
+        # Recorded before the item is there: whoever gets it must not seem to be woken by nothing.
+        record(PUT | number)
+        try:
+            original_put(self, item, False)
+        except queue.Full:
+            record(UNDONE | number)
+            if not block:
+                raise
+        except BaseException:
+            record(UNDONE | number)
+            raise
+        else:
+            return
+        record(WAIT_FULL | number)
+        end = GAVE_UP
+        try:
+            original_put(self, item, block, timeout)
+            end = GOT
+        finally:
+            record(end | number)
+
+    replace(cls, "__init__", same_face(__init__, init))
+    replace(cls, "get", same_face(get, original_get))
+    replace(cls, "put", same_face(put, original_put))

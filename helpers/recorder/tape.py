@@ -1,0 +1,259 @@
+"""Where events are written: per-thread pages in memory-mapped files (the layout is in `format`).
+
+`record` is called from inside the primitives of the recorded program, with locks held and between
+any two of its steps. So it must not wait, must not let go of the interpreter's lock (a recorder that
+does changes which races happen), and must never raise. A recording that cannot go on, because the
+disk is full or the folder is gone, stops by itself; the program does not notice.
+"""
+
+from __future__ import annotations
+
+import _thread
+import itertools
+import mmap
+import os
+import struct
+import sys
+import time
+from collections.abc import Callable
+
+from . import format
+
+now = time.perf_counter_ns
+pack_into = struct.Struct("<qq").pack_into
+STRUCT_ERROR = struct.error
+
+Slot = Callable[[], int]
+
+# Where a thread whose events are not wanted writes: always to the same place.
+_NOWHERE: tuple[memoryview, Slot] = (memoryview(bytearray(format.RECORD)), itertools.repeat(0).__next__)
+
+local = _thread._local()  # .tape: this thread's (page, next offset)
+folder = ""
+on = False
+# None: every thread is recorded. A set: only the threads with these idents (a notebook kernel has others).
+admitted: set[int] | None = None
+
+_numbers = itertools.count(format.FIRST_FREE)
+_lanes = itertools.count()
+_segments = itertools.count()
+_process = ""  # names this process's files
+_header: dict[str, object] = {}
+_size = format.FIRST_SEGMENT
+_pages: list[memoryview] = []  # unused pages of the newest segment; list.pop is atomic
+_keep: list[mmap.mmap] = []  # mapped files must outlive their views, to the very end
+_text: memoryview | None = None
+_text_at = 0
+_numbers_of_processes: dict[int, int] = {}
+_growing = _thread.RLock()  # re-entrant: a signal handler may record while its own thread makes a segment
+# Definitions so far, to be repeated at the start of a next recording in the same process (a kernel).
+_definitions: list[bytes] | None = None
+# From 3.13 on mmap need not keep a file descriptor of the program's for itself.
+_NO_DESCRIPTOR = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+
+
+def start(into: str, only: set[int] | None = None) -> None:
+    """Begin to record this process into the folder `into`; `only` these thread idents, if given."""
+    global folder, on, admitted, _definitions
+    folder, admitted = into, only
+    if only is not None and _definitions is None:
+        _definitions = []
+    _renew({})
+    on = True
+    for line in _definitions or ():
+        _write(line)
+
+
+def stop() -> None:
+    """End the recording of this process. Objects that go on recording write to nowhere."""
+    global on, local
+    on = False
+    local = _thread._local()
+
+
+def process() -> str:
+    """A name for this process that no other has."""
+    return _process
+
+
+def renew_after_fork(fork: int) -> None:
+    """Give a forked child files of its own; `fork` is the number of the parent's FORK record."""
+    global _growing
+    _growing = _thread.RLock()  # another thread of the parent may have held it
+    if on:
+        _renew({"parent": _process, "fork": fork})
+
+
+def _renew(parent: dict[str, object]) -> None:
+    global local, _header, _lanes, _pages, _process, _segments, _size, _text
+    local = _thread._local()
+    _lanes, _segments = itertools.count(), itertools.count()
+    _size, _pages, _text = format.FIRST_SEGMENT, [], None
+    began = now()
+    _process = f"{os.getpid()}-{began}"
+    _header = {
+        "format": format.FORMAT,
+        "pid": os.getpid(),
+        "ppid": os.getppid(),
+        "began": began,
+        "argv": [argument[:100] for argument in sys.orig_argv[:4]],
+        "numbers": next(_numbers),
+        **parent,
+    }
+
+
+def record(code: int) -> None:
+    """Write one event of the calling thread."""
+    try:
+        page, slot = local.tape
+        pack_into(page, slot(), now(), code)
+    except (AttributeError, STRUCT_ERROR):  # no page yet, or this one is full
+        turn_page(code)
+
+
+def turn_page(code: int) -> None:
+    """Give the calling thread its first or next page and write the event there."""
+    lane = getattr(local, "lane", None)
+    if not on or (lane is None and admitted is not None and _thread.get_ident() not in admitted):
+        local.tape = _NOWHERE
+        return
+    page = _new_page()
+    if page is None:
+        local.tape = _NOWHERE
+        return
+    if lane is None:
+        lane = local.lane = next(_lanes)
+        _write(_lane_line(lane))
+    slot = itertools.count(format.RECORD, format.RECORD).__next__
+    pack_into(page, slot(), now(), code)
+    pack_into(page, 0, lane, format.PAGE_OF_EVENTS << 56)
+    local.tape = page, slot
+
+
+def define(
+    kind: str, name: str = "", file: str = "", line: int = 0, internal: bool = False, key: str = ""
+) -> int:
+    """Give an object of the program a number, and write down what it is.
+
+    Args:
+        kind: what made it, as the program would write it.
+        name: what it is called, where that is known already; otherwise `file` and `line`, the place
+            that made it, tell the reader later.
+        internal: made inside the standard library.
+        key: names an object that several processes share, so that the reader knows it again.
+    """
+    number = next(_numbers)
+    fields = (str(number), kind, name[:200], file[-1000:], str(line), str(int(internal)), key[:200])
+    _define(format.DEFINE, *fields)
+    return number
+
+
+def define_process(number: int, pid: int) -> None:
+    """Write down that the Process object with this number has this process id."""
+    _numbers_of_processes[pid] = number
+    _define(format.PROCESS, str(number), str(pid))
+
+
+def number_of_process(pid: int) -> int:
+    """The number of the process with this id, which the program may have made with `os.fork`."""
+    if pid not in _numbers_of_processes:
+        define_process(define("Process", "a child process"), pid)
+    return _numbers_of_processes[pid]
+
+
+def define_name(name: str) -> None:
+    """Write down what this process is called."""
+    _define(format.NAME, name[:200])
+
+
+def _define(*fields: str) -> None:
+    line = _line(*fields)
+    if _definitions is not None:
+        _definitions.append(line)
+    _write(line)
+
+
+def _line(*fields: str) -> bytes:
+    clean = [field.replace("\t", " ").replace("\n", " ") for field in fields]
+    return ("\t".join(clean) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _lane_line(lane: int) -> bytes:
+    ident = _thread.get_ident()
+    threading = sys.modules.get("threading")
+    # Not current_thread(): that would make a dummy Thread object the program did not ask for.
+    thread = threading._active.get(ident) if threading else None
+    name, daemon = (thread.name, thread.daemon) if thread else ("", False)
+    return _line(format.LANE, str(lane), str(ident), name[:200], str(int(daemon)))
+
+
+def _write(line: bytes) -> None:
+    global _text, _text_at
+    if not on:
+        return
+    size = len(line)
+    with _growing:
+        if _text is None or _text_at + size > format.PAGE:
+            page = _new_page()
+            if page is None:
+                return
+            pack_into(page, 0, 0, format.PAGE_OF_TEXT << 56)
+            _text, _text_at = page, format.RECORD
+        # A signal handler of this thread may define something of its own here. Signals are handled
+        # at calls and jumps only, and there is none between these two statements.
+        begin = _text_at
+        _text_at = begin + size
+        _text[begin : begin + size] = line  # the newline last: a line without it was never finished
+
+
+def _new_page() -> memoryview | None:
+    while True:
+        try:
+            return _pages.pop()
+        except IndexError:
+            with _growing:
+                # Another thread may have made the segment while this one waited for it.
+                if not _pages and not _grow():
+                    return None
+
+
+def _grow() -> bool:
+    """Map a further segment; False, and the end of the recording, where that cannot be."""
+    global _size, on
+    try:
+        if sum(entry.stat().st_size for entry in os.scandir(folder)) + _size > format.LIMIT:
+            return _give_up(format.LIMIT_REACHED)
+        path = f"{folder}/{_process}.{next(_segments)}.rec"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            _reserve(descriptor, _size)
+            mapped = mmap.mmap(descriptor, _size, **_NO_DESCRIPTOR)
+        finally:
+            os.close(descriptor)
+        header = repr(_header).encode("utf-8", "backslashreplace")[: format.PAGE]
+        mapped[: len(header)] = header
+    except OSError:
+        return _give_up(format.LOST)
+    view = memoryview(mapped)
+    _keep.append(mapped)
+    _pages.extend(view[at : at + format.PAGE] for at in range(_size - format.PAGE, 0, -format.PAGE))
+    _size = min(_size * 2, format.LARGEST_SEGMENT)
+    return True
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Reserve the room on the disk: a write to a mapped page without any would kill the program."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.write(descriptor, bytes(size))
+
+
+def _give_up(why: str) -> bool:
+    global on
+    on = False
+    try:
+        os.close(os.open(f"{folder}/{why}", os.O_CREAT | os.O_WRONLY, 0o600))
+    except OSError:
+        pass  # the folder itself is gone: the reader will find nothing, and say so
+    return False

@@ -1,0 +1,120 @@
+"""Threads: started, begun, ended, joined; `time.sleep`; and the main thread's wait for the others at exit."""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+import time
+from typing import Any
+
+from . import format, tape
+from .patching import NUMBER, caller, replace, same_face
+from .tape import record
+
+BEGIN, END, START = format.BEGIN << 56, format.END << 56, format.START << 56
+WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
+UNDONE, RAISED = format.UNDONE << 56, format.RAISED << 56
+SLEEP, WAKE = WAIT | format.SLEEP, GOT | format.SLEEP
+
+
+def _thread_class() -> None:
+    cls: Any = threading.Thread
+    original_start, original_join, original_bootstrap = cls.start, cls.join, cls._bootstrap_inner
+
+    def start(self: Any) -> None:
+        started = self.__dict__.get("_started")
+        # Not initialised, or started before: it raises, and is no other thread for it.
+        if started is None or started.is_set():
+            original_start(self)
+            return
+        file, line, _ = caller(sys._getframe(1))
+        kind = "daemon Thread" if self.daemon else "Thread"
+        number = tape.define(kind, self.name, file, line)
+        self.__dict__[NUMBER] = number
+        record(START | number)
+        tape.local.starting = True
+        try:
+            original_start(self)
+        except RuntimeError:  # no room for another thread
+            record(UNDONE | number)
+            raise
+        finally:
+            tape.local.starting = False
+
+    def join(self: Any, timeout: float | None = None) -> None:
+        number = self.__dict__.get(NUMBER, 0)
+        if not number:
+            original_join(self, timeout)
+            return
+        record(WAIT | number)
+        end = GAVE_UP
+        try:
+            original_join(self, timeout)
+            end = GAVE_UP if timeout is not None and self.is_alive() else GOT
+        finally:
+            record(end | number)
+
+    def bootstrap(self: Any) -> None:
+        number = self.__dict__.get(NUMBER, 0)
+        if number and tape.admitted is not None:
+            tape.admitted.add(_thread.get_ident())
+        report = self._invoke_excepthook
+
+        def report_and_record(*arguments: Any) -> None:
+            kind = sys.exc_info()[0]
+            if kind is not None and kind is not SystemExit:  # which ends a thread quietly
+                record(RAISED | tape.define("exception", kind.__name__))
+            report(*arguments)
+
+        self._invoke_excepthook = report_and_record
+        record(BEGIN | number)
+        try:
+            original_bootstrap(self)
+        finally:
+            record(END | number)
+            if tape.admitted is not None:
+                # The ident may be given to a thread that is none of ours.
+                tape.admitted.discard(_thread.get_ident())
+
+    replace(cls, "start", same_face(start, original_start))
+    replace(cls, "join", same_face(join, original_join))
+    replace(cls, "_bootstrap_inner", same_face(bootstrap, original_bootstrap))
+
+
+def _sleep() -> None:
+    original = time.sleep
+
+    def sleep(seconds: float, /) -> None:
+        record(SLEEP)
+        try:
+            original(seconds)
+        finally:
+            record(WAKE)
+
+    replace(time, "sleep", same_face(sleep, original))
+
+
+def _exit() -> None:
+    original = threading._shutdown  # type: ignore[attr-defined]
+
+    def shutdown() -> None:
+        others = [t for t in threading.enumerate() if not t.daemon and t is not threading.current_thread()]
+        if not others:
+            original()
+            return
+        record(WAIT | format.AT_EXIT)
+        try:
+            original()
+        finally:
+            record(GOT | format.AT_EXIT)
+
+    # The interpreter looks it up in the module when it ends.
+    replace(threading, "_shutdown", same_face(shutdown, original))
+
+
+def install() -> None:
+    """Replace the methods of Thread, `time.sleep` and the interpreter's wait at exit."""
+    _thread_class()
+    _sleep()
+    _exit()

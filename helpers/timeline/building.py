@@ -1,0 +1,525 @@
+"""From a recording to a `Timeline`: what the events mean.
+
+The recorder writes as little as it can; what it means is worked out here, after the run. Events are
+handled as numpy columns: a recording can hold a million of them.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from helpers.recorder import format
+from helpers.timeline import Timeline, waiting
+from helpers.timeline.model import (
+    SPAN,
+    STATES,
+    WAKEUP,
+    Deadlock,
+    Holds,
+    Lane,
+    Spans,
+    Stuck,
+    SyncObject,
+    Wakeups,
+)
+from helpers.timeline.reading import Recording, RecordedProcess
+from helpers.timeline.waiting import EVENT, Array, Sources
+
+RUNNING, SLEEP = STATES.index("running"), STATES.index("sleep")
+LOCKS = {"Lock", "RLock", "multiprocessing.Lock", "multiprocessing.RLock"}
+SEMAPHORES = {
+    "Semaphore",
+    "BoundedSemaphore",
+    "multiprocessing.Semaphore",
+    "multiprocessing.BoundedSemaphore",
+}
+_STATES = {"Thread": "join", "Process": "join", "sleep": "sleep", "pipe": "io"}
+# Processes that multiprocessing starts for itself, by a piece of their command line.
+_OWN_PROCESSES = {"resource_tracker": "resource tracker", "forkserver": "fork server"}
+_HIDDEN = "resource tracker"
+
+
+def state_of(kind: str) -> str:
+    """The state of a thread that waits for an object of this kind."""
+    if kind in LOCKS:
+        return "lock"
+    return "queue" if kind.endswith("Queue") else _STATES.get(kind, "signal")
+
+
+def build(
+    recording: Recording,
+    root: int,
+    deaths: Mapping[int, tuple[int, int]],
+    stopped: Mapping[int, int],
+    ended: int | None,
+) -> Timeline:
+    """Work out the timeline; the arguments are those of `Recording.timeline`."""
+    events = _Events(recording)
+    family = _Family(recording, events, root)
+    end = max([ended or 0, *events.rows["time"][-1:].tolist(), *events.last], default=0)
+    fates = _Fates(family, events, deaths, stopped, int(end))
+    lanes = _lanes(recording, events, family, fates)
+    objects = tuple(recording.objects)
+    waits = waiting.waits(events.rows, fates.died)
+    woken, waker = _who_woke(events, family, fates, waits, objects)
+    holds = waiting.holds(
+        events.rows,
+        exclusive=np.array([each.kind in LOCKS and not each.internal for each in objects], bool),
+        semaphores=np.array([each.kind in SEMAPHORES and not each.internal for each in objects], bool),
+        local=np.array([not each.kind.startswith("multiprocessing.") for each in objects], bool),
+        process=events.process_of_lane,
+        died=fates.died,
+    )
+    zero = recording.zero
+    found = np.isfinite(woken)
+    wakeups = np.zeros(int(found.sum()), WAKEUP)
+    wakeups["waker"], wakeups["at"] = waker[found], woken[found]
+    wakeups["woken"], wakeups["until"] = waits["lane"][found], waits["end"][found]
+    wakeups["through"] = waits["on"][found]
+    wakeups = wakeups[np.argsort(wakeups["at"], kind="stable")]
+    stuck = _stuck(events, family, lanes, waits, holds, objects, zero)
+    return Timeline(
+        lanes=tuple(lanes),
+        spans=_spans(events, fates, waits, woken, objects, zero),
+        holds=Holds(_seconds(holds, zero, "start", "end"), objects),
+        wakeups=Wakeups(_seconds(wakeups, zero, "at", "until"), objects),
+        objects=objects,
+        stuck=stuck,
+        duration=(end - zero) / 1e9,
+        notes=tuple(dict.fromkeys(recording.notes)),
+    )
+
+
+def _seconds(rows: Array, zero: int, *columns: str) -> Array:
+    for column in columns:
+        rows[column] = (rows[column] - zero) / 1e9
+    return rows
+
+
+class _Events:
+    """The events of all lanes in one table, and which lane is whose.
+
+    Attributes:
+        rows: with dtype `EVENT`, in order of lane and time.
+        processes: the processes that are shown, in order of birth.
+        lanes: for each lane, its process and its number there.
+        process_of_lane: for each lane, the index of its process.
+        first, last: for each lane, its first and last time, nanoseconds.
+        main: for each process, its main lane.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.processes: list[RecordedProcess] = []
+        self.lanes: list[tuple[RecordedProcess, int]] = []
+        owners: list[int] = []
+        parts: list[Array] = []
+        for process in sorted(recording.processes.values(), key=lambda each: each.began):
+            if not process.events or _own_process(process) == _HIDDEN:
+                continue
+            for lane, records in sorted(process.events, key=lambda pair: pair[0]):
+                if len(records):
+                    parts.append(_table(recording, process, len(self.lanes), records))
+                    self.lanes.append((process, lane))
+                    owners.append(len(self.processes))
+            if owners and owners[-1] == len(self.processes):
+                self.processes.append(process)
+        self.rows: Array = np.concatenate(parts) if parts else np.zeros(0, EVENT)
+        waiting.take_back(self.rows)
+        self.process_of_lane = np.array(owners, "i8")
+        self.first = [int(part["time"][0]) for part in parts]
+        self.last = [int(part["time"][-1]) for part in parts]
+        self.main = [owners.index(number) for number in range(len(self.processes))]
+
+    def of_kind(self, *kinds: int) -> Array:
+        """The rows of these kinds."""
+        return self.rows[np.isin(self.rows["kind"], kinds)]
+
+
+def _table(recording: Recording, process: RecordedProcess, lane: int, records: Array) -> Array:
+    rows = np.zeros(len(records), EVENT)
+    codes = records[:, 1]
+    rows["lane"] = lane
+    rows["time"] = records[:, 0]
+    rows["kind"] = codes >> 56
+    rows["detail"] = codes >> 32 & 0xFFFFFF
+    rows["number"] = codes & 0xFFFFFFFF
+    names_object = ~np.isin(
+        rows["kind"],
+        (format.RAISED, format.FORK, format.CHILD, format.KILL, format.REAP, format.EXIT),
+    )
+    rows["on"] = -1
+    numbers, where = np.unique(rows["number"][names_object], return_inverse=True)
+    known = np.array([recording.object_of(process, int(n)) if n else -1 for n in numbers], "i4")
+    rows["on"][names_object] = known[where] if len(numbers) else -1
+    return rows[np.argsort(rows["time"], kind="stable")]
+
+
+def _own_process(process: RecordedProcess) -> str:
+    if not process.parent and "-c" in process.argv:
+        for piece, name in _OWN_PROCESSES.items():
+            if any(f"multiprocessing.{piece}" in argument for argument in process.argv):
+                return name
+    return ""
+
+
+class _Family:
+    """Which process was started by which lane, and what each is called.
+
+    Attributes:
+        names: for each process.
+        parent: for each process, the lane that started it and when (nanoseconds), or None.
+        how: for each process, ``"fork"``, ``"spawn"``, ``"forkserver"`` or ``""``.
+        object_of: for each process, the indices of the objects by which others wait for its end.
+        root: index of the script's own process.
+    """
+
+    def __init__(self, recording: Recording, events: _Events, root: int) -> None:
+        self.processes = events.processes
+        by_name = {process.name: index for index, process in enumerate(self.processes)}
+        pids = [process.pid for process in self.processes]
+        self.root = pids.index(root) if root in pids else 0
+        self.parent: list[tuple[int, int] | None] = [None] * len(pids)
+        self.how = [""] * len(pids)
+        self.object_of: list[list[int]] = [[] for _ in pids]
+        forks, starts = events.of_kind(format.FORK), events.of_kind(format.START)
+        servers = {index for index, each in enumerate(self.processes) if _own_process(each) == "fork server"}
+        for index, process in enumerate(self.processes):
+            forked_by = by_name.get(process.parent)
+            if forked_by is not None:
+                self.how[index] = "forkserver" if forked_by in servers else "fork"
+                mine = events.process_of_lane[forks["lane"]] == forked_by
+                for row in forks[mine & (forks["number"] == process.fork)]:
+                    self.parent[index] = int(row["lane"]), int(row["time"])
+            elif process.ppid in pids:
+                self.how[index] = "spawn"
+                self.parent[index] = events.main[pids.index(process.ppid)], process.began
+        for index, process in enumerate(self.processes):
+            for number, pid in process.processes.items():
+                # An id can be used again: the child is the one that began after its parent, first.
+                children = [n for n, p in enumerate(self.processes) if p.pid == pid and p.began > process.began]
+                if not children:
+                    continue
+                child = children[0]
+                self.object_of[child].append(recording.object_of(process, number))
+                mine = events.process_of_lane[starts["lane"]] == index
+                for row in starts[mine & (starts["number"] == number)]:
+                    if self.how[child] != "fork":
+                        self.parent[child] = int(row["lane"]), int(row["time"])
+        self.names = self._name(events)
+        for index, objects in enumerate(self.object_of):
+            for each in objects:
+                recording.objects[each] = replace(recording.objects[each], kind="Process", name=self.names[index])
+
+    def _name(self, events: _Events) -> list[str]:
+        names: list[str] = []
+        children = [0] * len(self.processes)
+        for index, process in enumerate(self.processes):
+            name = process.own_name or _own_process(process)
+            parent = self.parent[index]
+            if index == self.root:
+                name = "main process"
+            elif not name:
+                above = int(events.process_of_lane[parent[0]]) if parent else self.root
+                children[above] += 1
+                nth = children[above]
+                if above == self.root:
+                    name = f"child {nth}"
+                elif re.fullmatch(r"child [\d.]+", names[above]):
+                    name = f"{names[above]}.{nth}"
+                else:
+                    name = f"child {nth} of {names[above]}"
+            names.append(name)
+        return names
+
+
+class _Fates:
+    """How each process and each lane ended.
+
+    Attributes:
+        died: for each lane, when it ended or, where it did not, the end of the recording; nanoseconds.
+        ending, detail: for each lane, as in `Lane`.
+        alive: for each lane, whether it was still there at the end.
+    """
+
+    def __init__(
+        self,
+        family: _Family,
+        events: _Events,
+        deaths: Mapping[int, tuple[int, int]],
+        stopped: Mapping[int, int],
+        end: int,
+    ) -> None:
+        ends = [
+            self._process(family.processes[index], index, events, deaths, stopped)
+            for index in range(len(family.processes))
+        ]
+        died, self.ending, self.detail, self.alive = [], [], [], []
+        thread_ends = events.of_kind(format.END)
+        raised = {int(row["lane"]): int(row["number"]) for row in events.of_kind(format.RAISED)}
+        for lane, (process, _) in enumerate(events.lanes):
+            index = int(events.process_of_lane[lane])
+            at, ending, detail = ends[index]
+            own = thread_ends["time"][thread_ends["lane"] == lane]
+            if len(own):
+                at, ending, detail = int(own[-1]), "ended", ""
+                if lane in raised:
+                    ending, detail = "raised", process.definitions.get(raised[lane], ("", "exception"))[1]
+            elif lane != events.main[index] and ending == "ended":
+                ending, detail = "cut off", ""
+            died.append(end if at is None else min(at, end))
+            self.ending.append(ending)
+            self.detail.append(detail)
+            self.alive.append(at is None)
+        self.died = np.array(died, "i8")
+
+    @staticmethod
+    def _process(
+        process: RecordedProcess,
+        index: int,
+        events: _Events,
+        deaths: Mapping[int, tuple[int, int]],
+        stopped: Mapping[int, int],
+    ) -> tuple[int | None, str, str]:
+        pid = process.pid
+        if pid in stopped:
+            return stopped[pid], "stopped", ""
+        mine = events.process_of_lane[events.rows["lane"]] == index
+        last = int(events.rows["time"][mine].max())
+        exits = events.rows[mine & (events.rows["kind"] == format.EXIT)]
+        at, code = deaths.get(pid, (None, None))
+        if code is None:
+            reaped = events.of_kind(format.REAP)
+            reaped = reaped[(reaped["number"] == pid) & (reaped["time"] >= last)]
+            if len(reaped):
+                at, code = int(reaped["time"][0]), _exit_code(int(reaped["detail"][0]))
+        if code is None and len(exits):
+            at, code = last, int(exits["detail"][-1])
+        if at is None or code is None:
+            return None, "alive", ""
+        if code >= 0:
+            return (last if len(exits) else at), "ended", f"exit code {code}" if code else ""
+        # Its parent may have looked long after: the moment of the signal is closer to the truth.
+        kills = events.of_kind(format.KILL)
+        kills = kills[(kills["number"] == pid) & (kills["detail"] == -code) & (kills["time"] <= at)]
+        when = int(kills["time"][-1]) if len(kills) else at
+        return max(when, last), "killed", _signal_name(-code)
+
+
+def _exit_code(status: int) -> int:
+    """As os.waitstatus_to_exitcode, also for a status from another system."""
+    return -(status & 0x7F) if status & 0x7F else status >> 8
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _lanes(recording: Recording, events: _Events, family: _Family, fates: _Fates) -> list[Lane]:
+    starts = {
+        (int(events.process_of_lane[row["lane"]]), int(row["number"])): (int(row["lane"]), int(row["time"]))
+        for row in events.of_kind(format.START)
+    }
+    begins = {int(row["lane"]): int(row["number"]) for row in events.of_kind(format.BEGIN)[::-1]}
+    zero = recording.zero
+    lanes = []
+    for number, (process, own) in enumerate(events.lanes):
+        index = int(events.process_of_lane[number])
+        _, name, daemon = process.lanes.get(own, (0, "", False))
+        parent, how = family.parent[index], family.how[index]
+        if number != events.main[index]:
+            thread = begins.get(number, 0)
+            parent, how = starts.get((index, thread)), "start"
+            if thread in process.definitions:
+                kind, name = process.definitions[thread][:2]
+                daemon = kind.startswith("daemon")
+        lanes.append(
+            Lane(
+                number=number,
+                pid=process.pid,
+                process=family.names[index],
+                thread=name or "thread",
+                daemon=daemon,
+                born=(events.first[number] - zero) / 1e9,
+                died=None if fates.alive[number] else float(fates.died[number] - zero) / 1e9,
+                ending=fates.ending[number],
+                detail=fates.detail[number],
+                parent=parent[0] if parent else None,
+                started=(parent[1] - zero) / 1e9 if parent else None,
+                how=how if parent else "",
+            )
+        )
+    return lanes
+
+
+def _who_woke(
+    events: _Events, family: _Family, fates: _Fates, waits: Array, objects: Sequence[SyncObject]
+) -> tuple[Array, Array]:
+    """For each wait: when somebody ended it (NaN where nobody did), and the lane that did."""
+    woken = np.full(len(waits), np.nan)
+    waker = np.full(len(waits), -1, "i4")
+    rows = events.rows
+    kind, detail = rows["kind"], rows["detail"]
+    is_queue = np.array([each.kind == "queue.Queue" or each.kind.endswith("Queue") for each in objects], bool)
+    on_queue = np.zeros(len(rows), bool)
+    on_queue[rows["on"] >= 0] = is_queue[rows["on"][rows["on"] >= 0]]
+    # A GOT tells of the side on which its WAIT was: the last one of its lane.
+    got = kind == format.GOT
+    wait_before = np.maximum.accumulate(np.where(kind == format.WAIT, np.arange(len(rows)), 0)) if len(rows) else got
+    side = detail[wait_before] if len(rows) else detail
+    gave = (kind == format.PUT) | (got & on_queue & (side == format.FULL))
+    took = (kind == format.TOOK) | (got & on_queue & (side == format.EMPTY))
+    freed = kind == format.FREE
+
+    def sources(chosen: Array) -> Sources:
+        return Sources(rows["lane"][chosen], rows["time"][chosen], rows["on"][chosen])
+
+    ends = _ends(events, family, fates)
+    kind_of = np.array([each.kind for each in objects] + [""])[waits["on"]]
+    lock_like = np.isin(kind_of, [*LOCKS, *SEMAPHORES])
+    queue_like = np.char.endswith(kind_of, "Queue") if len(kind_of) else lock_like
+    barrier = kind_of == "Barrier"
+    join = np.isin(kind_of, ["Thread", "Process"])
+    event = kind_of == "Event"
+    rest = ~(lock_like | queue_like | barrier | join | event)
+    full = waits["side"] == format.FULL
+    for which, source, find in (
+        (lock_like, sources(freed), waiting.last_before_end),
+        (queue_like & ~full, sources(gave | freed), waiting.last_before_end),
+        (queue_like & full, sources(took), waiting.last_before_end),
+        (barrier, sources(kind == format.WAIT), waiting.last_within),
+        (join, ends, waiting.last_before_end),
+        (event, sources(kind == format.SIGNAL), waiting.first_since_start),
+        (rest, sources(kind == format.SIGNAL), waiting.last_within),
+    ):
+        at = np.flatnonzero(which)
+        if len(at):
+            some_woken, some_waker = woken[at], waker[at]
+            waiting.match(waits[at], source, find, some_woken, some_waker)
+            woken[at], waker[at] = some_woken, some_waker
+    _reaped_any(events, family, fates, waits, objects, woken, waker)
+    return woken, waker
+
+
+def _ends(events: _Events, family: _Family, fates: _Fates) -> Sources:
+    """The ends of threads and processes, as what others join."""
+    found = [
+        (int(row["lane"]), int(fates.died[row["lane"]]), int(row["on"]))
+        for row in events.of_kind(format.END)
+        if row["on"] >= 0
+    ]
+    for index, objects in enumerate(family.object_of):
+        main = events.main[index]
+        found += [(main, int(fates.died[main]), each) for each in objects if not fates.alive[main]]
+    lanes, times, on = zip(*found, strict=True) if found else ((), (), ())
+    return Sources(np.array(lanes, "i4"), np.array(times, "i8"), np.array(on, "i4"))
+
+
+def _reaped_any(
+    events: _Events,
+    family: _Family,
+    fates: _Fates,
+    waits: Array,
+    objects: Sequence[SyncObject],
+    woken: Array,
+    waker: Array,
+) -> None:
+    """os.wait() ends with some child: which one, the record behind it says."""
+    any_child = np.array([each.name == "any child" for each in objects] + [False])[waits["on"]] & waits["got"]
+    if not any_child.any():
+        return
+    main_of = {process.pid: events.main[index] for index, process in enumerate(family.processes)}
+    for row in events.of_kind(format.REAP):
+        mine = np.flatnonzero(any_child & (waits["lane"] == row["lane"]) & (waits["end"] <= row["time"]))
+        child = main_of.get(int(row["number"]))
+        if len(mine) and child is not None:
+            at = mine[-1]
+            woken[at] = min(max(fates.died[child], waits["start"][at]), waits["end"][at])
+            waker[at] = child
+
+
+def _spans(
+    events: _Events, fates: _Fates, waits: Array, woken: Array, objects: Sequence[SyncObject], zero: int
+) -> tuple[Spans, ...]:
+    state = np.array([STATES.index(state_of(each.kind)) for each in objects] + [RUNNING], "u1")
+    bounds = np.searchsorted(waits["lane"], np.arange(len(events.lanes) + 1))
+    found = []
+    for lane in range(len(events.lanes)):
+        mine = slice(bounds[lane], bounds[lane + 1])
+        part, died = waits[mine], fates.died[lane]
+        spans = np.zeros(2 * len(part) + 1, SPAN)
+        spans["lane"], spans["on"], spans["woken"], spans["state"] = lane, -1, np.nan, RUNNING
+        # Running before, between and after the waits.
+        spans["start"][0], spans["start"][2::2] = events.first[lane], part["end"]
+        spans["end"][-1], spans["end"][:-1:2] = died, part["start"]
+        spans["start"][1::2], spans["end"][1::2] = part["start"], part["end"]
+        spans["state"][1::2], spans["on"][1::2] = state[part["on"]], part["on"]
+        spans["woken"][1::2], spans["open"][1::2] = woken[mine], part["open"]
+        spans["on"][spans["state"] == SLEEP] = -1
+        spans = spans[(spans["end"] > spans["start"]) | spans["open"]]
+        for column in ("start", "end", "woken"):
+            spans[column] = (spans[column] - zero) / 1e9
+        found.append(Spans(spans, objects))
+    return tuple(found)
+
+
+def _stuck(
+    events: _Events,
+    family: _Family,
+    lanes: Sequence[Lane],
+    waits: Array,
+    holds: Array,
+    objects: Sequence[SyncObject],
+    zero: int,
+) -> Deadlock:
+    """The waits that had not ended when the recording did, and the cycle they form."""
+    open_holds = holds[holds["open"]]
+    thread_lane = {int(row["on"]): int(row["lane"]) for row in events.of_kind(format.BEGIN) if row["on"] >= 0}
+    for index, own in enumerate(family.object_of):
+        thread_lane.update(dict.fromkeys(own, events.main[index]))
+    stuck = []
+    for row in waits[waits["open"]]:
+        lane, on = int(row["lane"]), int(row["on"])
+        if lanes[lane].ending not in ("alive", "stopped") or on < 0 or objects[on].kind == "sleep":
+            continue
+        holder, copied_from = thread_lane.get(on), None
+        for hold in open_holds[open_holds["lock"] == on] if objects[on].kind in LOCKS else ():
+            if objects[on].kind.startswith("multiprocessing.") or lanes[hold["lane"]].pid == lanes[lane].pid:
+                holder = int(hold["lane"])
+        if holder is None and objects[on].kind in LOCKS:
+            copied_from = _held_at_fork(events, family, holds, lane, on)
+        since = (int(row["start"]) - zero) / 1e9
+        stuck.append(Stuck(lane, since, state_of(objects[on].kind), objects[on], holder, copied_from))
+    return Deadlock(tuple(stuck), _cycle({each.lane: each.holder for each in stuck}))
+
+
+def _held_at_fork(events: _Events, family: _Family, holds: Array, lane: int, on: int) -> int | None:
+    """The lane of the parent that held the lock when the fork copied it."""
+    parent = family.parent[int(events.process_of_lane[lane])]
+    if parent is None:
+        return None
+    forked = parent[1]
+    above = events.process_of_lane[parent[0]]
+    for hold in holds[(holds["lock"] == on) & (holds["start"] <= forked) & (holds["end"] >= forked)]:
+        if events.process_of_lane[hold["lane"]] == above:
+            return int(hold["lane"])
+    return None
+
+
+def _cycle(waits_for: Mapping[int, int | None]) -> tuple[int, ...]:
+    for begin in waits_for:
+        path: list[int] = []
+        lane: int | None = begin
+        while lane is not None and lane not in path:
+            path.append(lane)
+            lane = waits_for.get(lane)
+        if lane is not None:
+            return tuple(path[path.index(lane) :])
+    return ()

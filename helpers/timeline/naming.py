@@ -1,0 +1,80 @@
+"""What the program calls an object: found from the line that made it, after the run."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class NameFinder:
+    """Finds names by the places that made the objects; two from one place are told apart."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, dict[int, list[tuple[str, str]]]] = {}
+        self._seen: dict[tuple[str, int, str], int] = {}
+
+    def find(self, file: str, line: int, kind: str) -> str:
+        """Name the next object of this kind made at that line.
+
+        Args:
+            file: path of the source; it may be gone.
+            line: number of the line.
+            kind: what was made.
+
+        Returns:
+            The name it is assigned to (``"lock"``, ``"self.not_empty"``, ``"forks[2]"``), or the
+            kind and the line.
+        """
+        if file not in self._files:
+            self._files[file] = _names(file)
+        nth = self._seen[file, line, kind] = self._seen.get((file, line, kind), -1) + 1
+        made = self._files[file].get(line, [])
+        maker = kind.rpartition(".")[2]
+        # A class or function of the program's own may have made it: then any name of that line will do.
+        names = [name for called, name in made if called == maker] or [name for _, name in made]
+        if not names:
+            name = f"{maker} of line {line}" if line else maker
+            return name if nth == 0 else f"{name} ({nth + 1})"
+        name, round_ = names[nth % len(names)], nth // len(names)
+        if name.endswith("[]"):
+            return f"{name[:-1]}{round_}]"
+        return name if round_ == 0 else f"{name} ({round_ + 1})"
+
+
+def _names(file: str) -> dict[int, list[tuple[str, str]]]:
+    """For each line, in order: what is called there, and what the result is assigned to.
+
+    ``"name[]"`` stands for one of several in a collection.
+    """
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            pairs = _pairs(node.targets[0], node.value)
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+            pairs = _pairs(node.target, node.value)
+        elif isinstance(node, ast.keyword) and node.arg is not None and isinstance(node.value, ast.Call):
+            pairs = iter([(node.value, node.arg)])
+        else:
+            continue
+        for call, name in pairs:
+            for line in range(call.lineno, (call.end_lineno or call.lineno) + 1):
+                found[line].append((ast.unparse(call.func).rpartition(".")[2], name))
+    return found
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.Call, str]]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for one, made in zip(target.elts, value.elts, strict=False):
+            yield from _pairs(one, made)
+    elif isinstance(value, ast.Call):
+        yield value, ast.unparse(target)
+    elif isinstance(value, (ast.List, ast.ListComp, ast.Tuple, ast.Dict, ast.DictComp, ast.Set)):
+        for inner in ast.walk(value):
+            if isinstance(inner, ast.Call):
+                yield inner, f"{ast.unparse(target)}[]"

@@ -1,0 +1,211 @@
+"""Reads a recording's files (their layout is in `helpers.recorder.format`)."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from helpers.recorder import format
+from helpers.timeline import Timeline
+from helpers.timeline.model import SyncObject
+from helpers.timeline.naming import NameFinder
+
+Array = npt.NDArray[Any]
+
+# What the numbers below FIRST_FREE stand for.
+_RESERVED = {
+    format.SLEEP: SyncObject("sleep", "a sleep"),
+    format.AT_EXIT: SyncObject("Thread", "the other threads"),
+    format.PIPE: SyncObject("pipe", "a pipe"),
+    format.ANY_CHILD: SyncObject("Process", "any child"),
+    format.INTERNAL: SyncObject("Condition", "something of the standard library", internal=True),
+}
+
+
+@dataclass
+class RecordedProcess:
+    """What one process's files hold."""
+
+    pid: int
+    ppid: int
+    began: int
+    name: str
+    argv: Sequence[str]
+    parent: str
+    fork: int
+    first_number: int
+    lanes: dict[int, tuple[int, str, bool]] = field(default_factory=dict)  # ident, name, daemon
+    definitions: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    processes: dict[int, int] = field(default_factory=dict)  # number of a Process object -> pid
+    own_name: str = ""
+    events: list[tuple[int, Array]] = field(default_factory=list)  # lane, records
+    objects: dict[int, int] = field(default_factory=dict)  # number -> index in the recording's objects
+
+
+class Recording:
+    """The files of one recording.
+
+    Attributes:
+        processes: what each process wrote, by the name of its files, in order of birth.
+        objects: what the processes' numbers stand for, as far as `object_of` has been asked.
+        notes: what is missing, in a sentence each.
+        zero: the time of its first event, nanoseconds of `time.perf_counter_ns`; 0 where it is empty.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], leave_out: str = "") -> None:
+        """Read the files in `folder`; `leave_out` is a beginning of file names that nobody wants to see."""
+        self._leave_out = leave_out
+        self.notes: list[str] = []
+        self.processes: dict[str, RecordedProcess] = {}
+        self.objects: list[SyncObject] = []
+        self._by_key: dict[str, int] = {}
+        self._names = NameFinder()
+        for file in sorted(Path(folder).glob("*.rec"), key=_order):
+            self._read(file)
+        for process in self.processes.values():
+            self._name_parts_of_queues(process)
+        if os.path.exists(Path(folder) / format.LIMIT_REACHED):
+            limit = f"{format.LIMIT >> 20} MiB"
+            self.notes.append(f"The recording is full ({limit}): what came later is missing.")
+        if os.path.exists(Path(folder) / format.LOST):
+            self.notes.append("The recording stopped early, because its folder could no longer be written.")
+        times = [records[:, 0].min() for p in self.processes.values() for _, records in p.events]
+        self.zero = int(min(times, default=0))
+
+    def thread_name(self, pid: int, ident: int) -> str:
+        """The name of a thread by `threading.get_ident`, or "" where it is not known."""
+        for process in self.processes.values():
+            for lane, (thread, name, _) in process.lanes.items():
+                if process.pid == pid and thread == ident:
+                    # A new thread has its name from the Thread object it begins with.
+                    begun = process.definitions.get(_begins_with(process, lane))
+                    return begun[1] if begun else name
+        return ""
+
+    def timeline(
+        self,
+        *,
+        root: int = 0,
+        deaths: Mapping[int, tuple[int, int]] | None = None,
+        stopped: Mapping[int, int] | None = None,
+        ended: int | None = None,
+    ) -> Timeline:
+        """Work out the timeline.
+
+        Args:
+            root: process id of the script.
+            deaths: for processes of which the end was seen from outside: when (nanoseconds), and the
+                exit code as `subprocess` has it.
+            stopped: for processes which the runner ended: when (nanoseconds).
+            ended: when the recording ended, nanoseconds; its last event if None.
+        """
+        from helpers.timeline.building import build
+
+        return build(self, root, deaths or {}, stopped or {}, ended)
+
+    def _name_parts_of_queues(self, process: RecordedProcess) -> None:
+        for kind, _, file, line, _, key in process.definitions.values():
+            if kind in (format.READ_LOCK, format.PLACES) and key not in self._by_key:
+                queue = self._names.find(file, int(line), kind)
+                what = "multiprocessing.Lock" if kind == format.READ_LOCK else "multiprocessing.Queue"
+                self._by_key[key] = len(self.objects)
+                shown = file.removeprefix(self._leave_out)
+                self.objects.append(SyncObject(what, f"{kind} {queue}", shown, int(line)))
+
+    def _read(self, file: Path) -> None:
+        data = np.fromfile(file, dtype=np.uint8)
+        pages = data[: len(data) // format.PAGE * format.PAGE].reshape(-1, format.PAGE)
+        if not len(pages):
+            return
+        try:
+            header = ast.literal_eval(bytes(pages[0]).rstrip(b"\0").decode("utf-8", "replace"))
+            if header["format"] != format.FORMAT:
+                raise ValueError
+        except (ValueError, SyntaxError, KeyError, TypeError):
+            self.notes.append("A part of the recording cannot be read: its process ended while it was made.")
+            return
+        name = file.name.partition(".")[0]
+        process = self.processes.get(name)
+        if process is None:
+            process = self.processes[name] = RecordedProcess(
+                pid=header["pid"],
+                ppid=header["ppid"],
+                began=header["began"],
+                name=name,
+                argv=header["argv"],
+                parent=header.get("parent", ""),
+                fork=header.get("fork", 0),
+                first_number=header["numbers"],
+            )
+        firsts = pages[:, : format.RECORD].copy().view("<i8").reshape(-1, 2)
+        kinds = firsts[:, 1] >> 56
+        for at in np.flatnonzero(kinds[1:] == format.PAGE_OF_TEXT) + 1:
+            _read_text(process, bytes(pages[at, format.RECORD :]))
+        events = np.flatnonzero(kinds[1:] == format.PAGE_OF_EVENTS) + 1
+        records = pages[events, format.RECORD :].copy().view("<i8").reshape(len(events), -1, 2)
+        for lane in np.unique(firsts[events, 0]):
+            mine = records[firsts[events, 0] == lane].reshape(-1, 2)
+            process.events.append((int(lane), mine[mine[:, 1] != 0]))
+
+    def object_of(self, process: RecordedProcess, number: int) -> int:
+        """The index in the recording's objects of what a process calls by that number, or -1."""
+        index = process.objects.get(number)
+        if index is None:
+            index = process.objects[number] = self._find(process, number)
+        return index
+
+    def _find(self, process: RecordedProcess, number: int) -> int:
+        if number in _RESERVED:
+            self.objects.append(_RESERVED[number])
+            return len(self.objects) - 1
+        fields = process.definitions.get(number)
+        if fields is None:
+            # A forked child knows its parent's objects by the parent's numbers.
+            parent = self.processes.get(process.parent)
+            if parent is not None and number < process.first_number:
+                return self.object_of(parent, number)
+            return -1
+        kind, name, file, line, internal, key = fields
+        kind = kind.removeprefix("daemon ")
+        if key in self._by_key:
+            return self._by_key[key]
+        name = name or self._names.find(file, int(line), kind)
+        made = SyncObject(kind, name, file.removeprefix(self._leave_out), int(line), internal == "1")
+        self.objects.append(made)
+        if key:
+            self._by_key[key] = len(self.objects) - 1
+        return len(self.objects) - 1
+
+
+def _begins_with(process: RecordedProcess, lane: int) -> int:
+    for number, records in process.events:
+        if number == lane and len(records) and records[0, 1] >> 56 == format.BEGIN:
+            return int(records[0, 1] & 0xFFFFFFFF)
+    return 0
+
+
+def _order(file: Path) -> tuple[int, int]:
+    """Segments of a process in the order they were made, processes by the time they began."""
+    name, number, _ = file.name.split(".")
+    return int(name.partition("-")[2]), int(number)
+
+
+def _read_text(process: RecordedProcess, text: bytes) -> None:
+    complete = text[: text.rfind(b"\n") + 1]
+    for line in complete.decode("utf-8", "replace").splitlines():
+        kind, *fields = line.split("\t")
+        if kind == format.DEFINE:
+            process.definitions[int(fields[0])] = tuple(fields[1:])
+        elif kind == format.LANE:
+            process.lanes[int(fields[0])] = int(fields[1]), fields[2], fields[3] == "1"
+        elif kind == format.PROCESS:
+            process.processes[int(fields[0])] = int(fields[1])
+        elif kind == format.NAME:
+            process.own_name = fields[0]

@@ -1,0 +1,560 @@
+"""run_script: what a script prints, how it ends, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from helpers import supervisor
+from helpers.script import Line, run_script
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: other systems do not tell who writes")
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork, which this system lacks")
+
+
+def texts(run, stream="stdout"):
+    return [line.text for line in run.lines if line.stream == stream]
+
+
+# What it prints.
+
+
+def test_it_runs_as_main_in_a_session_and_process_of_its_own():
+    run = run_script("import os\nprint(__name__, os.getpid(), os.getsid(0))")
+    name, pid, session = run.stdout.split()
+    assert name == "__main__"
+    assert pid == session != str(os.getpid())
+    assert run.exit_code == 0
+
+
+def test_arguments_stdin_folder_and_environment_arrive(tmp_path):
+    run = run_script(
+        "import os, sys\nprint(sys.argv[1:], input(), os.getcwd(), os.environ['COLOUR'], 'HOME' in os.environ)",
+        args=["--fast", "3"],
+        stdin="hello\n",
+        cwd=tmp_path,
+        env={"COLOUR": "blue", "HOME": None},
+    )
+    assert run.stdout == f"['--fast', '3'] hello {tmp_path} blue False\n"
+
+
+def test_a_file_runs_with_its_own_path(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("print(__file__)")
+    for given in (file, str(file)):
+        assert run_script(given).stdout == f"{file}\n"
+
+
+def test_lines_know_their_time_stream_and_writer():
+    run = run_script("import sys, os\nprint('out')\nprint('err', file=sys.stderr)\nprint(os.getpid())")
+    # Between the two streams, which are two sockets, the order is only that of reading.
+    out, pid, err = sorted(run.lines, key=lambda line: line.stream == "stderr")
+    assert (out.text, out.stream) == ("out", "stdout")
+    assert (err.text, err.stream) == ("err", "stderr")
+    assert {out.pid, err.pid, pid.pid} == {int(pid.text)}
+    assert 0 <= out.seconds <= run.duration
+    assert (run.stdout, run.stderr) == (f"out\n{pid.text}\n", "err\n")
+
+
+@linux
+@forks
+def test_whoever_writes_is_known_also_c_programs_and_grandchildren():
+    run = run_script(
+        """
+import os, subprocess
+if os.fork() == 0:
+    shell = subprocess.Popen(["sh", "-c", "echo from sh; echo $$"])
+    shell.wait()
+    os._exit(0)
+os.wait()
+os.write(1, b"raw\\n")
+"""
+    )
+    from_sh, sh_pid, raw = run.lines
+    assert from_sh.pid == sh_pid.pid == int(sh_pid.text)
+    assert raw.pid != from_sh.pid
+    assert run.names[raw.pid] == "main process"
+
+
+@forks
+def test_halves_of_lines_from_two_processes_are_not_mixed():
+    run = run_script(
+        """
+import os
+to_child, from_parent = os.pipe()
+to_parent, from_child = os.pipe()
+if os.fork() == 0:
+    os.read(to_child, 1)
+    print("child, ", end="", flush=True)
+    os.write(from_child, b".")
+    os.read(to_child, 1)
+    print("second half", flush=True)
+    os._exit(0)
+print("parent, ", end="", flush=True)
+os.write(from_parent, b".")
+os.read(to_parent, 1)
+print("second half", flush=True)
+os.write(from_parent, b".")
+os.wait()
+"""
+    )
+    assert texts(run) == ["parent, second half", "child, second half"]
+
+
+def test_lines_arrive_while_it_runs(tmp_path):
+    gate = tmp_path / "gate"
+    seen = []
+
+    def open_gate(line: Line) -> None:
+        seen.append(line.text)
+        gate.touch()
+
+    run = run_script(
+        "import os, time\nprint('waiting')\nwhile not os.path.exists('gate'): time.sleep(0.01)\nprint('open')",
+        cwd=tmp_path,
+        on_line=open_gate,
+    )
+    assert run.exit_code == 0
+    assert seen == ["waiting", "open"]
+
+
+@forks
+def test_line_buffering_is_that_of_a_terminal_and_block_buffering_that_of_a_pipe():
+    program = "import os\nprint('once')\nif os.fork() == 0:\n    raise SystemExit\nos.wait()"
+    assert texts(run_script(program)) == ["once"]
+    assert texts(run_script(program, buffering="block")) == ["once", "once"]
+
+
+def test_block_buffered_output_is_lost_with_the_process():
+    program = "import os\nprint('unflushed')\nos._exit(0)"
+    assert texts(run_script(program)) == ["unflushed"]
+    assert texts(run_script(program, buffering="block")) == []
+
+
+def test_a_traceback_names_the_script_and_its_line():
+    run = run_script("\n\nraise KeyError('x')")
+    assert run.exit_code == 1
+    assert '  File "script.py", line 3, in <module>' in run.stderr
+
+
+def test_a_syntax_error_is_shown_with_its_line():
+    run = run_script("print('a')\nprint(\n")
+    assert run.exit_code == 1
+    assert 'File "script.py", line 2' in run.stderr
+    assert "SyntaxError" in run.stderr
+
+
+def test_a_nul_byte_in_the_program_is_an_error_of_the_program():
+    run = run_script("print('a')\0\n")
+    assert run.exit_code == 1
+    assert "null byte" in run.stderr
+
+
+def test_output_that_is_no_text_is_shown_as_bytes():
+    run = run_script("import sys\nsys.stdout.buffer.write(b'\\xff a\\0b \\xc3\\xa9\\n')")
+    assert texts(run) == ["\\xff a\0b é"]
+
+
+def test_a_line_of_50_megabytes_keeps_its_ends_and_says_the_cut():
+    run = run_script("print('<' + 'x' * 50_000_000 + '>')")
+    (line,) = texts(run)
+    assert line.startswith("<xxx")
+    assert line.endswith("xxx>")
+    assert len(line) < 70_000
+    kept = supervisor.LONGEST_LINE
+    assert f"[{50_000_002 - kept} bytes cut here]" in line
+
+
+def test_of_a_million_lines_the_middle_is_cut_and_counted():
+    run = run_script("for i in range(1_000_000): print(i)", buffering="block", timeout=60)
+    (cut,) = texts(run, "runner")
+    numbers = list(map(int, texts(run)))
+    missing = int(cut.removeprefix("[").partition(" ")[0].replace(",", ""))
+    assert numbers[0] == 0
+    assert numbers[-1] == 999_999
+    assert missing == 1_000_000 - len(numbers)
+    gaps = [(a, b) for a, b in zip(numbers, numbers[1:], strict=False) if b != a + 1]
+    assert len(gaps) == 1
+    assert gaps[0][1] - gaps[0][0] - 1 == missing
+    assert cut in run.stdout.splitlines()
+
+
+def test_endless_output_ends_at_the_deadline():
+    run = run_script("while True: print('x' * 50)", timeout=1)
+    assert run.timed_out
+    assert run.exit_code is None
+    assert len(run.lines) < 50_000
+    assert "runner" in {line.stream for line in run.lines}
+
+
+@pytest.mark.parametrize("close", ["import sys; sys.stdout.close()", "import os; os.close(1); os.close(2)"])
+def test_a_script_may_close_its_output(close):
+    run = run_script(f"{close}\nraise SystemExit(4)")
+    assert run.exit_code == 4
+
+
+def test_reading_from_stdin_without_any_is_an_end_of_file_and_a_hint():
+    run = run_script("input()")
+    assert run.exit_code == 1
+    assert run.stderr.endswith("EOFError: EOF when reading a line\n")
+    assert any("stdin=" in note for note in run.notes)
+
+
+def test_tags_tell_who_writes_where_the_system_does_not(monkeypatch):
+    """The way of macOS and Windows, tried here."""
+    monkeypatch.setattr(supervisor, "LINUX", False)
+    run = run_script(
+        """
+import multiprocessing, os, sys
+def child():
+    print("child", os.getpid(), "x" * 2000)
+if __name__ == "__main__":
+    print("parent", os.getpid())
+    process = multiprocessing.get_context("spawn").Process(target=child)
+    process.start()
+    process.join()
+    os.write(1, b"raw\\n")
+    print("error", file=sys.stderr)
+""",
+    )
+    written = {line.text.split()[0]: line for line in run.lines}
+    assert written["parent"].pid == int(written["parent"].text.split()[1])
+    assert written["child"].pid == int(written["child"].text.split()[1])
+    assert written["child"].text.endswith(" " + "x" * 2000)
+    assert written["raw"].pid == written["parent"].pid
+    assert written["error"].stream == "stderr"
+
+
+# How it ends.
+
+
+@pytest.mark.parametrize("codes", [range(n, n + 32) for n in range(0, 256, 32)], ids=lambda r: f"{r[0]}-{r[-1]}")
+def test_every_exit_code(codes):
+    for code in codes:
+        assert run_script(f"raise SystemExit({code})", record=False).exit_code == code
+
+
+DEADLY = [
+    each
+    for each in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGSEGV", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGUSR1")
+    if hasattr(signal, each)
+]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("name", DEADLY)
+def test_death_by_signal(name):
+    run = run_script(
+        f"import os, signal\nsignal.signal(signal.{name}, signal.SIG_DFL)\nos.kill(os.getpid(), signal.{name})"
+        if name != "SIGKILL"
+        else "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert run.exit_code == -getattr(signal, name)
+    assert run.timeline.lanes[0].ending == "killed"
+    assert run.timeline.lanes[0].detail == name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_signals_are_as_in_a_fresh_shell_even_if_the_caller_ignores_some():
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = run_script("import signal\nprint(signal.getsignal(signal.SIGINT) is signal.default_int_handler)")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert run.stdout == "True\n"
+
+
+@forks
+def test_exit_at_once_in_parent_and_child():
+    run = run_script(
+        "import os\npid = os.fork()\nif pid == 0: os._exit(7)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\nos._exit(9)"
+    )
+    assert (run.exit_code, run.stdout) == (9, "7\n")
+
+
+def test_the_deadline_shows_where_every_thread_was():
+    run = run_script(
+        """
+import threading
+event = threading.Event()
+def forever():
+    event.wait()
+threading.Thread(target=forever, name="waiter").start()
+event.wait()
+""",
+        timeout=1,
+    )
+    assert (run.exit_code, run.timed_out) == (None, True)
+    inner = {stack.thread: [f for f in stack.frames if f[0] == "script.py"][-1] for stack in run.stacks}
+    assert inner == {"waiter": ("script.py", 5, "forever"), "MainThread": ("script.py", 7, "<module>")}
+    assert run.duration < 5
+
+
+@forks
+def test_the_deadline_ends_grandchildren_and_those_that_refuse():
+    run = run_script(
+        """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    os.fork()
+    print(os.getpid())
+    time.sleep(1000)
+print(os.getpid())
+time.sleep(1000)
+""",
+        timeout=1,
+    )
+    assert run.timed_out
+    pids = [int(line.text) for line in run.lines]
+    assert len(pids) == 3
+    assert not any(map(psutil.pid_exists, pids))
+    assert {stack.pid for stack in run.stacks} == set(pids)
+
+
+@forks
+def test_a_fork_that_never_ends_is_ended():
+    run = run_script("import os\nwhile True:\n    if os.fork() == 0:\n        os._exit(0)\n    os.wait()", timeout=1)
+    assert run.timed_out
+
+
+@forks
+def test_processes_that_outlive_the_script_are_named_and_ended():
+    run = run_script("import os, time\npid = os.fork()\nif pid == 0: time.sleep(1000)\nprint(pid)")
+    assert run.exit_code == 0
+    assert [(each.pid, each.name) for each in run.survivors] == [(int(run.stdout), "child 1")]
+    assert not psutil.pid_exists(int(run.stdout))
+
+
+@forks
+def test_a_child_may_finish_after_its_parent():
+    run = run_script(
+        "import os, time\nif os.fork() == 0:\n    time.sleep(0.2)\n    print('last words')", buffering="block"
+    )
+    assert texts(run) == ["last words"]
+    assert run.survivors == ()
+
+
+@forks
+def test_twenty_children_at_once():
+    run = run_script(
+        """
+import os
+for n in range(20):
+    if os.fork() == 0:
+        print(n)
+        os._exit(n)
+codes = sorted(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(20))
+print(codes == list(range(20)))
+"""
+    )
+    assert sorted(texts(run)[:-1], key=int) == [str(n) for n in range(20)]
+    assert texts(run)[-1] == "True"
+    assert len({line.pid for line in run.lines}) == 21
+    assert len(run.timeline.lanes) == 21
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_a_program_that_replaces_every_signal_handler_is_still_stopped():
+    run = run_script(
+        """
+import signal, time
+for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except OSError:
+        pass
+print("deaf")
+time.sleep(1000)
+""",
+        timeout=1,
+    )
+    assert run.timed_out
+    assert texts(run) == ["deaf"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_an_interrupt_of_the_caller_ends_the_script(tmp_path):
+    ready = tmp_path / "ready"
+
+    def interrupt() -> None:
+        while not ready.exists():
+            time.sleep(0.01)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_script("import time\nopen('ready', 'w')\ntime.sleep(1000)", cwd=tmp_path, timeout=60)
+    thread.join()
+    run = caught.value.run
+    assert run.interrupted
+    assert run.exit_code is None
+    assert run.stacks[0].frames[-1] == ("script.py", 3, "<module>")
+
+
+def test_an_error_of_on_line_ends_the_script_and_is_raised():
+    def fail(line: Line) -> None:
+        raise ZeroDivisionError(line.text)
+
+    with pytest.raises(ZeroDivisionError, match="first"):
+        run_script("import time\nprint('first')\ntime.sleep(1000)", on_line=fail, timeout=60)
+
+
+@linux
+@forks
+def test_a_killed_caller_leaves_nothing(tmp_path):
+    """As when a kernel is restarted while a cell runs a script."""
+    program = "import os, time\nos.fork()\nopen(f'{os.getpid()}.pid', 'w')\ntime.sleep(1000)"
+    caller = subprocess.Popen(
+        [sys.executable, "-c", f"from helpers.script import run_script\nrun_script({program!r}, cwd={str(tmp_path)!r})"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)},
+    )
+    deadline = time.monotonic() + 20
+    while len(pids := [int(each.stem) for each in tmp_path.glob("*.pid")]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    supervisors = psutil.Process(caller.pid).children()
+    caller.kill()
+    caller.wait()
+    gone, alive = psutil.wait_procs([*supervisors, *(psutil.Process(p) for p in pids if psutil.pid_exists(p))], 10)
+    assert not alive
+    assert not list(tmp_path.glob("script-*"))
+
+
+# What is given wrongly.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"source_or_path": ""}, "program is empty"),
+        ({"source_or_path": " \n\t\n"}, "program is empty"),
+        ({"timeout": 0}, "timeout must be"),
+        ({"timeout": -1}, "timeout must be"),
+        ({"start_method": "thread"}, "start_method must be one of fork, spawn, forkserver"),
+        ({"buffering": "none"}, "buffering must be"),
+        ({"args": "--fast"}, "args must be a list"),
+        ({"args": [3]}, "args must be a list"),
+    ],
+)
+def test_wrong_values_are_named(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        run_script(**{"source_or_path": "pass", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"source_or_path": "no_such_file.py"}, "no script 'no_such_file.py'"),
+        ({"source_or_path": Path("no_such_file")}, "no script 'no_such_file'"),
+        ({"python": "no-such-python"}, "python='no-such-python' was not found"),
+        ({"cwd": "no/such/folder"}, "is no folder"),
+    ],
+)
+def test_what_is_not_there_is_named(arguments, sentence):
+    with pytest.raises(FileNotFoundError, match=sentence):
+        run_script(**{"source_or_path": "pass", **arguments})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs an executable script")
+def test_a_python_that_cannot_be_started_is_named(tmp_path):
+    broken = tmp_path / "python"
+    broken.write_bytes(b"\x7fELF nonsense")
+    broken.chmod(0o755)
+    with pytest.raises(OSError, match="cannot run the script"):
+        run_script("pass", python=broken)
+
+
+def test_no_folder_for_temporary_files(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(OSError, match="No folder for temporary files can be written"):
+        run_script("pass")
+
+
+# multiprocessing, and other Pythons.
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"] if hasattr(os, "fork") else ["spawn"])
+def test_start_methods_find_the_functions_and_classes_of_the_script(method):
+    run = run_script(
+        """
+import multiprocessing
+class Item:
+    def __init__(self, value): self.value = value
+def work(queue):
+    queue.put(Item(multiprocessing.get_start_method()))
+if __name__ == "__main__":
+    queue = multiprocessing.Queue()
+    process = multiprocessing.Process(target=work, args=(queue,))
+    process.start()
+    print(queue.get().value, multiprocessing.get_start_method())
+    process.join()
+""",
+        start_method=method,
+    )
+    assert run.stdout == f"{method} {method}\n"
+    assert run.survivors == ()
+
+
+def test_the_script_may_still_set_the_start_method_itself():
+    run = run_script(
+        "import multiprocessing as m\nif __name__ == '__main__':\n"
+        "    m.set_start_method('spawn')\n    print(m.get_start_method())",
+        start_method="forkserver" if hasattr(os, "fork") else "spawn",
+    )
+    assert run.stdout == "spawn\n"
+
+
+def test_the_users_own_sitecustomize_still_runs(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import builtins\nbuiltins.mine = 'mine'")
+    run = run_script(
+        "import sys, sitecustomize\nprint(mine, sitecustomize.__file__)", env={"PYTHONPATH": str(tmp_path)}
+    )
+    assert run.stdout == f"mine {tmp_path / 'sitecustomize.py'}\n"
+
+
+def test_the_scripts_import_path_is_that_of_a_plain_script():
+    program = "import sys\nprint([p for p in sys.path[1:]], 'recorder' in sys.modules, 'helpers' in sys.modules)"
+    bare = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""}
+    )
+    assert run_script(program, env={"PYTHONPATH": None}).stdout == bare.stdout
+
+
+# Nothing is left.
+
+
+def test_after_a_hundred_runs_nothing_is_left():
+    def left() -> tuple[int, int, list[str]]:
+        folders = [Path(os.environ.get("TMPDIR", "/tmp")), Path("/dev/shm")]
+        files = [each.name for folder in folders if folder.exists() for each in folder.iterdir()]
+        ours = [name for name in files if name.startswith(("script-", "recording-", "pymp-", "mp-", "sem."))]
+        return threading.active_count(), psutil.Process().num_fds(), sorted(ours)
+
+    program = """
+import multiprocessing
+def work(queue): queue.put(1)
+if __name__ == "__main__":
+    queue = multiprocessing.Queue()
+    process = multiprocessing.Process(target=work, args=(queue,), daemon=True)
+    process.start()
+    queue.get()
+"""
+    run_script(program)
+    before = left()
+    for _ in range(100):
+        assert run_script(program, start_method="fork").exit_code == 0
+    assert left() == before
+    assert psutil.Process().children(recursive=True) == []
