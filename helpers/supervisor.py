@@ -362,7 +362,8 @@ class Supervisor:
             self._next_event(min(deadline, linger))
             now = time.perf_counter()
             if self._root in self._deaths and linger == float("inf"):
-                linger = now + LINGER
+                # The script has kept its deadline; what it left behind has this long.
+                linger, deadline = min(deadline, now + LINGER), float("inf")
             if self._caller_gone:
                 break
             if self._why or now >= deadline:

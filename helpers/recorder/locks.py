@@ -21,6 +21,11 @@ WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
 TAKE, FREE, UNDONE = format.TAKE << 56, format.FREE << 56, format.UNDONE << 56
 
 
+def _judge(blocking: bool, timeout: float) -> None:
+    """Raise what a lock raises at bad arguments: a fresh one takes good ones without waiting."""
+    _thread.allocate_lock().acquire(blocking, timeout)
+
+
 class Lock:
     """A lock that records; otherwise a lock like any other."""
 
@@ -44,15 +49,12 @@ class Lock:
         return self
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if not blocking:
-            taken = self._acquire(blocking, timeout)
-            if taken:
-                record(self._take)
-            return taken
+        if blocking is not True or timeout != -1:
+            _judge(blocking, timeout)
         if self._acquire(False):
             record(self._take)
             return True
-        return self._wait(timeout)
+        return self._wait(timeout) if blocking else False
 
     def _wait(self, timeout: float = -1) -> bool:
         record(WAIT | self._number)
@@ -131,17 +133,14 @@ class RLock(_thread.RLock):  # type: ignore[misc]
         return self
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if not blocking:
-            taken = super().acquire(blocking, timeout)
-        else:
-            taken = super().acquire(False)
-            if not taken:
-                return self._wait(timeout)
-        if taken:
-            self._depth += 1
-            if self._depth == 1:
-                record(TAKE | self._number)
-        return taken
+        if blocking is not True or timeout != -1:
+            _judge(blocking, timeout)
+        if not super().acquire(False):
+            return self._wait(timeout) if blocking else False
+        self._depth += 1
+        if self._depth == 1:
+            record(TAKE | self._number)
+        return True
 
     def _wait(self, timeout: float) -> bool:
         record(WAIT | self._number)
@@ -166,6 +165,9 @@ class RLock(_thread.RLock):  # type: ignore[misc]
 
     def __exit__(self, *exception: object) -> None:
         self.release()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle '_thread.RLock' object")
 
     # The two that Condition.wait uses: let go however deep, and take up again as deep.
     def _release_save(self) -> Any:

@@ -11,7 +11,7 @@ from .tape import record
 
 WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
 PUT, TOOK, UNDONE = format.PUT << 56, format.TOOK << 56, format.UNDONE << 56
-WAIT_FULL = WAIT | format.FULL << 32
+WAIT_FULL, GOT_FULL = WAIT | format.FULL << 32, GOT | format.FULL << 32
 
 
 def install(queue: Any) -> None:
@@ -24,21 +24,22 @@ def install(queue: Any) -> None:
             give_number(self, "queue.")
         init(self, *args, **kwargs)
 
-    # Both try first without waiting, to know whether they must.
+    # Both try first without waiting, to know whether they must. And both are recorded before it is
+    # done: whoever is woken by it may run, and record that, before this thread goes on.
     def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
         number = number_of(self)
-        if not number or not block:
-            item = original_get(self, block, timeout)
-            if number:
-                record(TOOK | number)
-            return item
+        if not number:
+            return original_get(self, block, timeout)
+        record(TOOK | number)
         try:
-            item = original_get(self, False)
+            return original_get(self, False)
         except queue.Empty:
-            pass
-        else:
-            record(TOOK | number)
-            return item
+            record(UNDONE | number)
+            if not block:
+                raise
+        except BaseException:
+            record(UNDONE | number)
+            raise
         record(WAIT | number)
         end = GAVE_UP
         try:
@@ -53,7 +54,6 @@ def install(queue: Any) -> None:
         if not number:
             original_put(self, item, block, timeout)
             return
-        # Recorded before the item is there: whoever gets it must not seem to be woken by nothing.
         record(PUT | number)
         try:
             original_put(self, item, False)
@@ -70,7 +70,7 @@ def install(queue: Any) -> None:
         end = GAVE_UP
         try:
             original_put(self, item, block, timeout)
-            end = GOT
+            end = GOT_FULL
         finally:
             record(end | number)
 

@@ -26,9 +26,15 @@ def number_of(made: Any) -> int:
     """The number of an object, or 0 where it is the standard library's own and not recorded."""
     number: int | None = made.__dict__.get(NUMBER)
     if number is None:  # made before the recording began
-        number = tape.define(type(made).__name__, _name_in_main(made))
+        number = tape.define(_kind_of(made), _name_in_main(made))
         made.__dict__[NUMBER] = number
     return number
+
+
+def _kind_of(made: object) -> str:
+    """The name of its class, or of the library's class that it extends."""
+    classes = type(made).__mro__
+    return next((cls.__name__ for cls in classes if cls.__module__ in ("threading", "queue")), classes[0].__name__)
 
 
 def _name_in_main(made: object) -> str:
@@ -40,7 +46,7 @@ def _name_in_main(made: object) -> str:
 def give_number(made: Any, module: str = "") -> int:
     """Define an object that is being made two frames further up, unless the standard library makes it."""
     file, line, internal = caller(sys._getframe(2), made)
-    number = 0 if internal else tape.define(module + type(made).__name__, file=file, line=line)
+    number = 0 if internal else tape.define(module + _kind_of(made), file=file, line=line)
     setattr(made, NUMBER, number)
     return number
 

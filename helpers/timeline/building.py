@@ -370,12 +370,9 @@ def _who_woke(
     is_queue = np.array([each.kind == "queue.Queue" or each.kind.endswith("Queue") for each in objects], bool)
     on_queue = np.zeros(len(rows), bool)
     on_queue[rows["on"] >= 0] = is_queue[rows["on"][rows["on"] >= 0]]
-    # A GOT tells of the side on which its WAIT was: the last one of its lane.
-    got = kind == format.GOT
-    wait_before = np.maximum.accumulate(np.where(kind == format.WAIT, np.arange(len(rows)), 0)) if len(rows) else got
-    side = detail[wait_before] if len(rows) else detail
-    gave = (kind == format.PUT) | (got & on_queue & (side == format.FULL))
-    took = (kind == format.TOOK) | (got & on_queue & (side == format.EMPTY))
+    got = (kind == format.GOT) & on_queue
+    gave = (kind == format.PUT) | (got & (detail == format.FULL))
+    took = (kind == format.TOOK) | (got & (detail == format.EMPTY))
     freed = kind == format.FREE
 
     def sources(chosen: Array) -> Sources:

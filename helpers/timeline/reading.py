@@ -71,6 +71,11 @@ class Recording:
             self._read(file)
         for process in self.processes.values():
             self._name_parts_of_queues(process)
+        # What processes share is named where it was made, not where it arrived: the makers come first.
+        for process in self.processes.values():
+            for number, fields in process.definitions.items():
+                if fields[-1]:
+                    self.object_of(process, number)
         if os.path.exists(Path(folder) / format.LIMIT_REACHED):
             limit = f"{format.LIMIT >> 20} MiB"
             self.notes.append(f"The recording is full ({limit}): what came later is missing.")

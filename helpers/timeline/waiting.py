@@ -26,7 +26,7 @@ WAIT = np.dtype(
 def take_back(events: Array) -> None:
     """Blank out, in place, what an UNDONE after it says did not happen, and waits that timed out."""
     for undone, was, becomes in (
-        (format.UNDONE, (format.FREE, format.PUT, format.START), 0),
+        (format.UNDONE, (format.FREE, format.PUT, format.TOOK, format.START), 0),
         (format.TIMED_OUT, (format.GOT,), format.GAVE_UP),
     ):
         for at in np.flatnonzero(events["kind"] == undone):

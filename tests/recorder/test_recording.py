@@ -1,0 +1,512 @@
+"""What the recorder sees: waits, wake-ups, holds, births and deaths, on real programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from helpers.script import run_script
+
+METHODS = ["fork", "spawn", "forkserver"] if hasattr(os, "fork") else ["spawn"]
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork, which this system lacks")
+
+
+def recorded(program, **options):
+    """Run the program; its timeline, with lanes, waits, holds and wake-ups by name."""
+    run = run_script(program, **options)
+    timeline = run.timeline
+    name = {}
+    for lane in timeline.lanes:
+        first = lane.pid not in [timeline.lanes[number].pid for number in name]
+        if lane.process == "main process":
+            name[lane.number] = lane.thread
+        else:
+            name[lane.number] = lane.process if first else f"{lane.process}: {lane.thread}"
+    lanes = {name[lane.number]: lane for lane in timeline.lanes}
+    waits = {
+        key: [(span.state, span.on.name if span.on else "") for span in timeline.spans[lane.number] if span.state != "running"]
+        for key, lane in lanes.items()
+    }
+    return SimpleNamespace(
+        run=run,
+        timeline=timeline,
+        lanes=lanes,
+        waits=waits,
+        spans={key: list(timeline.spans[lane.number]) for key, lane in lanes.items()},
+        holds=[(name[hold.lane], hold.lock.name, hold.open) for hold in timeline.holds],
+        wakeups=[(name[w.waker], name[w.woken], w.through.name) for w in timeline.wakeups],
+    )
+
+
+# Each primitive: one thread waits, another ends the wait. The order is arranged, not hoped for:
+# the second thread acts when the first one is seen to wait.
+WAITING = """
+import sys, threading, time
+def is_waiting(thread, function):
+    "Whether the thread is inside that function of the standard library."
+    frame = sys._current_frames().get(thread.ident)
+    while frame is not None:
+        if frame.f_code.co_name == function:
+            return True
+        frame = frame.f_back
+    return False
+def run(waits, ends, function):
+    thread = threading.Thread(target=waits, name="waiter")
+    thread.start()
+    while not is_waiting(thread, function):
+        time.sleep(0.001)
+    ends()
+    thread.join()
+"""
+PRIMITIVES = {
+    "Lock": ("thing = threading.Lock(); thing.acquire()", "thing.acquire()", "thing.release()", "_wait", "lock"),
+    "with Lock": ("thing = threading.Lock(); thing.acquire()", "thing.__enter__()", "thing.release()", "_wait", "lock"),
+    "RLock": ("thing = threading.RLock(); thing.acquire()", "thing.acquire()", "thing.release()", "_wait", "lock"),
+    "Event": ("thing = threading.Event()", "thing.wait()", "thing.set()", "wait", "signal"),
+    "Semaphore": ("thing = threading.Semaphore(0)", "thing.acquire()", "thing.release()", "wait", "signal"),
+    "BoundedSemaphore": (
+        "thing = threading.BoundedSemaphore(1); thing.acquire()", "thing.acquire()", "thing.release()", "wait", "signal",
+    ),
+    "Barrier": ("thing = threading.Barrier(2)", "thing.wait()", "thing.wait()", "_wait", "signal"),
+    "Queue empty": ("import queue\nthing = queue.Queue()", "thing.get()", "thing.put(1)", "wait", "queue"),
+    "Queue full": ("import queue\nthing = queue.Queue(1); thing.put(1)", "thing.put(2)", "thing.get()", "wait", "queue"),
+    "LifoQueue": ("import queue\nthing = queue.LifoQueue()", "thing.get()", "thing.put(1)", "wait", "queue"),
+    "PriorityQueue": ("import queue\nthing = queue.PriorityQueue()", "thing.get()", "thing.put(1)", "wait", "queue"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("primitive", PRIMITIVES)
+def test_a_wait_is_recorded_with_its_object_and_its_waker(primitive):
+    make, wait, end, function, state = PRIMITIVES[primitive]
+    seen = recorded(f"{WAITING}\n{make}\nrun(lambda: {wait}, lambda: {end}, {function!r})")
+    assert seen.run.exit_code == 0
+    assert (state, "thing") in seen.waits["waiter"]
+    assert ("MainThread", "waiter", "thing") in seen.wakeups
+    (span,) = (span for span in seen.spans["waiter"] if span.state == state)
+    assert span.start < span.woken <= span.end
+    assert not span.open
+    assert not seen.timeline.stuck
+
+
+def test_a_condition_waits_first_for_the_notification_and_then_for_its_lock():
+    seen = recorded(
+        WAITING
+        + """
+condition = threading.Condition()
+def waits():
+    with condition:
+        condition.wait()
+def ends():
+    with condition:
+        condition.notify()
+        time.sleep(0.05)
+run(waits, ends, "wait")
+"""
+    )
+    assert seen.waits["waiter"] == [("signal", "condition"), ("lock", "condition")]
+    assert seen.wakeups.count(("MainThread", "waiter", "condition")) == 2
+    assert [hold for hold in seen.holds if hold[0] == "waiter"] == [("waiter", "condition", False)] * 2
+
+
+def test_waits_that_time_out_have_no_waker():
+    seen = recorded(
+        """
+import threading, queue
+lock = threading.Lock(); lock.acquire()
+condition = threading.Condition()
+other = threading.Thread(target=lambda: (
+    lock.acquire(timeout=0.01), threading.Event().wait(0.01), threading.Semaphore(0).acquire(timeout=0.01)), name="other")
+other.start(); other.join()
+with condition: condition.wait(0.01)
+try: queue.Queue().get(timeout=0.01)
+except queue.Empty: pass
+"""
+    )
+    assert [state for state, _ in seen.waits["other"]] == ["lock", "signal", "signal"]
+    assert all(span.woken is None for span in seen.spans["other"])
+    assert [state for state, _ in seen.waits["MainThread"]] == ["join", "signal", "queue"]
+    assert seen.wakeups == [("other", "MainThread", "other")]
+
+
+def test_what_need_not_wait_is_no_wait():
+    seen = recorded(
+        """
+import threading, queue
+lock, again, semaphore, event = threading.Lock(), threading.RLock(), threading.Semaphore(), threading.Event()
+items = queue.Queue()
+with lock, again, again, semaphore: pass
+assert not lock.locked() and lock.acquire(False) and not lock.acquire(False)
+event.set(); event.wait(); items.put(1); items.get()
+"""
+    )
+    assert seen.waits["MainThread"] == []
+    assert [hold[1:] for hold in seen.holds] == [
+        ("lock", False), ("again", False), ("semaphore", False), ("lock", True),
+    ]  # fmt: skip
+
+
+def test_a_lock_may_be_released_by_another_thread_and_a_failed_release_is_none():
+    seen = recorded(
+        """
+import threading
+lock = threading.Lock()
+lock.acquire()
+other = threading.Thread(target=lock.release); other.start(); other.join()
+for wrong in (lock.release, threading.RLock().release, threading.BoundedSemaphore().release):
+    try: wrong()
+    except (RuntimeError, ValueError): print("refused")
+lock.acquire()
+"""
+    )
+    assert seen.run.stdout == "refused\n" * 3
+    assert [hold for hold in seen.holds if hold[1] == "lock"] == [("MainThread", "lock", False), ("MainThread", "lock", True)]
+
+
+def test_names_are_those_of_the_program():
+    seen = recorded(
+        """
+import threading
+class Account:
+    def __init__(self):
+        self.guard = threading.Lock()
+a, b = threading.Lock(), threading.Lock()
+one = threading.Lock(); two = threading.RLock()
+forks = [threading.Lock() for _ in range(2)]
+accounts = [Account(), Account()]
+class Mine(threading.Semaphore): pass
+mine = Mine()
+for each in (a, b, one, two, *forks, accounts[0].guard, accounts[1].guard, mine, threading.Lock()):
+    with each: pass
+"""
+    )
+    assert [hold[1] for hold in seen.holds] == [
+        "a", "b", "one", "two", "forks[0]", "forks[1]", "self.guard", "self.guard (2)", "mine", "Lock of line 12",
+    ]  # fmt: skip
+    lock = seen.timeline.holds[0].lock
+    assert (lock.file, lock.line, lock.kind) == ("script.py", 6, "Lock")
+
+
+def test_threads_have_their_names_parents_and_ends():
+    seen = recorded(
+        """
+import threading, time
+def outer():
+    inner = threading.Thread(target=lambda: 1/0, name="inner")
+    inner.start(); inner.join()
+class Mine(threading.Thread):
+    def run(self): outer()
+mine = Mine(name="mine"); mine.start(); mine.join()
+threading.Thread(target=time.sleep, args=(1000,), name="service", daemon=True).start()
+"""
+    )
+    lanes = seen.lanes
+    assert [(lane.thread, lane.daemon, lane.ending, lane.detail, lane.how) for lane in seen.timeline.lanes] == [
+        ("MainThread", False, "ended", "", ""),
+        ("mine", False, "ended", "", "start"),
+        ("inner", False, "raised", "ZeroDivisionError", "start"),
+        ("service", True, "cut off", "", "start"),
+    ]
+    assert lanes["inner"].parent == lanes["mine"].number
+    assert lanes["mine"].started <= lanes["mine"].born <= lanes["inner"].born <= lanes["inner"].died
+    assert seen.spans["service"][-1].state == "sleep"
+    assert seen.spans["service"][-1].open
+    assert not seen.timeline.stuck
+
+
+def test_the_main_thread_waits_at_the_end_for_the_others():
+    seen = recorded("import threading, time\nthreading.Thread(target=time.sleep, args=(0.05,)).start()")
+    assert seen.waits["MainThread"] == [("join", "the other threads")]
+
+
+def test_a_deadlock_is_named():
+    seen = recorded(
+        """
+import threading
+left, right = threading.Lock(), threading.Lock()
+both = threading.Barrier(2)
+def take(first, second):
+    with first:
+        both.wait()
+        with second: pass
+for name, pair in (("one", (left, right)), ("two", (right, left))):
+    threading.Thread(target=take, args=pair, name=name).start()
+""",
+        timeout=1,
+    )
+    stuck = seen.timeline.stuck
+    one, two = seen.lanes["one"].number, seen.lanes["two"].number
+    assert set(stuck.cycle) == {one, two}
+    assert {(wait.lane, wait.on.name, wait.holder) for wait in stuck.waits if wait.state == "lock"} == {
+        (one, "right", two),
+        (two, "left", one),
+    }
+    assert {lane.ending for lane in seen.timeline.lanes} == {"stopped"}
+
+
+# Processes.
+
+
+@forks
+def test_a_fork_is_an_edge_from_the_forking_thread():
+    seen = recorded(
+        """
+import os, threading, warnings
+warnings.simplefilter("ignore")
+def fork():
+    pid = os.fork()
+    if pid == 0:
+        if os.fork() == 0: os._exit(5)
+        os.wait()
+        os._exit(3)
+    os.waitpid(pid, 0)
+thread = threading.Thread(target=fork, name="forker"); thread.start(); thread.join()
+"""
+    )
+    child, grandchild = seen.lanes["child 1"], seen.lanes["child 1.1"]
+    assert (child.how, child.parent) == ("fork", seen.lanes["forker"].number)
+    assert (grandchild.how, grandchild.parent) == ("fork", child.number)
+    assert [lane.detail for lane in (child, grandchild)] == ["exit code 3", "exit code 5"]
+    assert seen.waits["forker"] == [("join", "child 1")]
+    assert seen.waits["child 1"] == [("join", "any child")]
+    assert ("child 1", "forker", "child 1") in seen.wakeups
+    assert ("child 1.1", "child 1", "any child") in seen.wakeups
+
+
+@forks
+def test_a_lock_held_at_the_fork_stays_locked_in_the_child_and_the_recording_says_why():
+    seen = recorded(
+        """
+import os, threading, warnings
+warnings.simplefilter("ignore")
+lock, held, done = threading.Lock(), threading.Event(), threading.Event()
+def hold():
+    with lock:
+        held.set()
+        done.wait()
+threading.Thread(target=hold, name="holder").start()
+held.wait()
+if os.fork() == 0:
+    lock.acquire()
+done.set()
+""",
+        timeout=1,
+    )
+    assert seen.run.timed_out is False  # the script itself ends; its child does not
+    assert [each.name for each in seen.run.survivors] == ["child 1"]
+    (wait,) = seen.timeline.stuck.waits
+    assert wait.lane == seen.lanes["child 1"].number
+    assert wait.on.name == "lock"
+    assert wait.holder is None
+    assert wait.copied_from == seen.lanes["holder"].number
+
+
+DEATHS = """
+import multiprocessing, os, signal, sys, threading, time
+def exits_at_once(queue):
+    queue.get()
+def blocked(queue, ready):
+    ready.set()
+    queue.get()
+def with_daemon_thread(queue, ready):
+    lock = threading.Lock(); lock.acquire()
+    waiting = threading.Event()
+    def wait():
+        waiting.set()
+        with lock: pass
+    threading.Thread(target=wait, daemon=True, name="daemon").start()
+    waiting.wait()
+    while not any(f.f_code.co_name == "_wait" for f in sys._current_frames().values()): time.sleep(0.001)
+    ready.set()
+def normal(queue, ready):
+    ready.set()
+def exit_now(queue, ready):
+    ready.set()
+    os._exit(9)
+if __name__ == "__main__":
+    queue = multiprocessing.Queue()
+    processes = {}
+    for function, name in ((blocked, "terminated"), (blocked, "killed"), (normal, "normal"), (exit_now, "exiting"),
+                           (with_daemon_thread, "with daemon")):
+        ready = multiprocessing.Event()
+        processes[name] = multiprocessing.Process(target=function, args=(queue, ready), name=name)
+        processes[name].start()
+        ready.wait()
+    time.sleep(0.1)  # the two reach their get(); without it they would be killed a moment earlier
+    processes["terminated"].terminate()
+    processes["killed"].kill()
+    if len(sys.argv) > 1:
+        for process in processes.values(): process.join()
+        os.kill(os.getpid(), signal.SIGKILL)
+    for process in processes.values(): process.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("kill_root", [False, True], ids=["root ends", "root killed"])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_death_is_recorded_and_every_open_wait_is_kept(method, kill_root):
+    seen = recorded(DEATHS, start_method=method, args=["die"] if kill_root else [], timeout=30)
+    lanes = {(lane.process, lane.thread): lane for lane in seen.timeline.lanes}
+    ends = {process: (lane.ending, lane.detail) for (process, thread), lane in lanes.items() if thread == "MainThread"}
+    assert ends["terminated"] == ("killed", "SIGTERM")
+    assert ends["killed"] == ("killed", "SIGKILL")
+    assert ends["normal"] == ("ended", "")
+    assert ends["exiting"] == ("ended", "exit code 9")
+    assert ends["with daemon"] == ("ended", "")
+    assert ends["main process"] == (("killed", "SIGKILL") if kill_root else ("ended", ""))
+    assert lanes["with daemon", "daemon"].ending == "cut off"
+    for name in ("terminated", "killed"):
+        span = seen.timeline.spans[lanes[name, "MainThread"].number][-1]
+        assert (span.state, span.on.name, span.open) == ("queue", "queue", True)
+    span = seen.timeline.spans[lanes["with daemon", "daemon"].number][-1]
+    assert (span.state, span.on.name, span.open) == ("lock", "lock", True)
+    how = {lane.how for lane in seen.timeline.lanes if lane.process in ends and lane.thread == "MainThread"}
+    assert method in how
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_objects_shared_between_processes_are_one_object(method):
+    seen = recorded(
+        """
+import multiprocessing, time
+def work(lock, queue, held):
+    with lock:
+        held.set()
+        time.sleep(0.1)
+    queue.put(1)
+if __name__ == "__main__":
+    lock, queue, held = multiprocessing.Lock(), multiprocessing.Queue(), multiprocessing.Event()
+    process = multiprocessing.Process(target=work, args=(lock, queue, held), name="worker")
+    process.start()
+    held.wait()
+    with lock: pass
+    queue.get()
+    process.join()
+""",
+        start_method=method,
+    )
+    assert ("lock", "lock") in seen.waits["MainThread"]
+    assert ("queue", "queue") in seen.waits["MainThread"]
+    assert ("join", "worker") in seen.waits["MainThread"]
+    worker = seen.lanes["worker"]
+    assert (worker.thread, worker.how) == ("MainThread", method)
+    assert {("worker", "MainThread", "lock"), ("worker", "MainThread", "worker")} <= set(seen.wakeups)
+
+
+@forks
+def test_a_killed_reader_keeps_the_queues_read_lock():
+    seen = recorded(
+        """
+import multiprocessing, time
+def read(queue, ready):
+    ready.set()
+    queue.get()
+if __name__ == "__main__":
+    queue = multiprocessing.Queue()
+    ready = multiprocessing.Event()
+    reader = multiprocessing.Process(target=read, args=(queue, ready), name="reader")
+    reader.start(); ready.wait()
+    while queue._rlock.acquire(False):
+        queue._rlock.release()
+        time.sleep(0.001)
+    reader.kill(); reader.join()
+    queue.put(1); queue.get()
+""",
+        start_method="fork",
+        timeout=1,
+    )
+    assert seen.run.timed_out
+    assert ("reader", "read lock of queue", True) in seen.holds
+    assert seen.spans["MainThread"][-1].on.name == "queue"
+    assert seen.spans["MainThread"][-1].open
+
+
+# It changes nothing.
+
+
+def test_a_recorded_program_prints_what_it_prints_unrecorded():
+    program = """
+import pickle, threading, queue, weakref, inspect, time, os, copy
+from threading import Lock, RLock, Condition, Event, Semaphore, BoundedSemaphore, Thread, Barrier
+lock = Lock()
+print(lock.acquire(), lock.locked(), lock.acquire(False), lock.acquire(timeout=0.001), lock.release())
+for call in (lambda: lock.release(), lambda: lock.acquire(False, 1), lambda: lock.acquire(True, -2), lambda: lock.acquire("a", "b"),
+             lambda: RLock().release(), lambda: Semaphore(-1), lambda: Semaphore().release(0), lambda: Semaphore().acquire(False, 1),
+             lambda: BoundedSemaphore().release(), lambda: Condition().wait(), lambda: Condition().notify(), lambda: time.sleep(-1),
+             lambda: time.sleep("a"), lambda: Thread().join(), lambda: queue.Queue().get(timeout=-1), lambda: queue.Queue().get(False),
+             lambda: os.kill("a", 1), lambda: os.waitpid(-1, 0), lambda: pickle.dumps(lock), lambda: pickle.dumps(RLock()),
+             lambda: Thread(target=1).start() or Thread.start(threading.current_thread())):
+    try:
+        print(call())
+    except Exception as error:
+        print(type(error).__name__, error)
+print(weakref.ref(lock)() is lock, isinstance(RLock(), type(RLock())), isinstance(Event(), Event))
+print(inspect.signature(Event.wait), inspect.signature(queue.Queue.get), Event.wait.__name__, Thread.start.__qualname__)
+class Mine(Condition):
+    def wait(self, timeout=None): return super().wait(timeout) or "timed out"
+with Mine() as _: pass
+mine = Mine(Lock())
+with mine: print(mine.wait(0.001), mine.wait_for(lambda: 7))
+r = RLock()
+with r, r:
+    c = Condition(r)
+    with c: print(c.wait(0.001))
+    print(r.acquire(False)); r.release()
+print(r._is_owned())
+b = Barrier(1); print(b.wait(), b.n_waiting, b.broken)
+"""
+    bare, watched = run_script(program, record=False), run_script(program)
+    assert bare.exit_code == 0
+    assert watched.stdout == bare.stdout
+    assert bare.timeline.lanes == ()
+
+
+def test_a_recorder_that_cannot_write_does_not_disturb(tmp_path):
+    seen = recorded(
+        """
+import os, shutil, threading
+shutil.rmtree(os.environ["HELPERS_RECORDING"])
+lock = threading.Lock()
+def work():
+    for _ in range(20_000):
+        with lock: pass
+threads = [threading.Thread(target=work) for _ in range(3)]
+for each in threads: each.start()
+for each in threads: each.join()
+print("done")
+"""
+    )
+    assert seen.run.stdout == "done\n"
+    assert seen.run.exit_code == 0
+
+
+def test_a_full_recording_says_so_and_the_program_goes_on():
+    run = run_script(
+        "import threading\nlock = threading.Lock()\nfor _ in range(2_200_000):\n    with lock: pass\nprint('done')",
+        timeout=60,
+    )
+    assert run.stdout == "done\n"
+    assert any("full (64 MiB)" in note for note in run.timeline.notes)
+    assert len(run.timeline.holds) > 1_500_000
+
+
+def test_exact_counts_from_several_threads():
+    seen = recorded(
+        """
+import threading
+lock = threading.Lock()
+def work():
+    for _ in range(5_000):
+        with lock: pass
+threads = [threading.Thread(target=work) for _ in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+"""
+    )
+    holds = list(seen.timeline.holds)
+    assert len(holds) == 20_000
+    assert not any(hold.open for hold in holds)
+    assert all(a.end <= b.start for a, b in zip(holds, holds[1:], strict=False))
