@@ -69,6 +69,7 @@ FIRST_FREE = 16
 
 # Kinds of definitions that say what a queue of multiprocessing is made of.
 READ_LOCK = "read lock of"
+WRITE_LOCK = "write lock of"
 PLACES = "places in"
 
 # First letters of the lines of text; the fields behind are separated by tabs.

@@ -171,6 +171,8 @@ def queues(module: Any) -> None:
         # A reader holds this lock while it waits. If it is killed then, nobody ever reads again:
         # so it is shown, though it is the library's own. And so are the places that writers take.
         tape.define(format.READ_LOCK, file=file, line=line, key=key)
+        if self._wlock is not None:  # Windows needs none
+            tape.define(format.WRITE_LOCK, file=file, line=line, key=self._wlock._recorder_key)
         tape.define(format.PLACES, file=file, line=line, key=self._sem._recorder_key)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -59,6 +59,7 @@ def build(
     ended: int | None,
 ) -> Timeline:
     """Work out the timeline; the arguments are those of `Recording.timeline`."""
+    _add_unrecorded_children(recording, deaths)
     events = _Events(recording)
     family = _Family(recording, events, root)
     end = max([ended or 0, *events.rows["time"][-1:].tolist(), *events.last], default=0)
@@ -83,9 +84,12 @@ def build(
     wakeups["through"] = waits["on"][found]
     wakeups = wakeups[np.argsort(wakeups["at"], kind="stable")]
     stuck = _stuck(events, family, lanes, waits, holds, objects, zero)
+    # When the system has cleared a dead process away, and its parent is free to go on, nobody records.
+    process = np.array([each.kind == "Process" for each in objects] + [False])[waits["on"]]
+    tails = np.where(process & found, waits["end"], woken)
     return Timeline(
         lanes=tuple(lanes),
-        spans=_spans(events, fates, waits, woken, objects, zero),
+        spans=_spans(events, fates, waits, tails, objects, zero),
         holds=Holds(_seconds(holds, zero, "start", "end"), objects),
         wakeups=Wakeups(_seconds(wakeups, zero, "at", "until"), objects),
         objects=objects,
@@ -93,6 +97,43 @@ def build(
         duration=(end - zero) / 1e9,
         notes=tuple(dict.fromkeys(recording.notes)),
     )
+
+
+def _add_unrecorded_children(recording: Recording, deaths: Mapping[int, tuple[int, int]]) -> None:
+    """Add forked children that were killed before they could record that they exist.
+
+    The parent recorded the fork, and somebody learned later how a process ended that nobody has seen.
+    """
+    processes = list(recording.processes.values())
+    forked = {(process.parent, process.fork) for process in processes}
+    reaped: dict[str, set[int]] = {process.name: set() for process in processes}
+    forks = []
+    for process in processes:
+        for records in process.events.values():
+            kinds, numbers = records[:, 1] >> 56, records[:, 1] & 0xFFFFFFFF
+            reaped[process.name] |= set(numbers[kinds == format.REAP].tolist())
+            for time, number in zip(records[kinds == format.FORK, 0], numbers[kinds == format.FORK], strict=True):
+                if (process.name, int(number)) not in forked:
+                    forks.append((int(time), process, int(number)))
+    seen = {process.pid for process in processes}
+    for time, parent, number in sorted(forks, key=lambda fork: fork[0]):
+        # Process ids mostly grow, so the earliest fork goes with the smallest. Its own parent's word first.
+        unseen = sorted(reaped[parent.name] - seen) or sorted(deaths.keys() - seen)
+        if unseen:
+            seen.add(unseen[0])
+            child = RecordedProcess(
+                pid=unseen[0],
+                ppid=parent.pid,
+                began=time,
+                name=f"{unseen[0]}-{time}",
+                argv=(),
+                parent=parent.name,
+                fork=number,
+                first_number=format.FIRST_FREE,
+                lanes={0: (0, "MainThread", False)},
+                events={0: np.array([[time, format.CHILD << 56 | number]], "i8")},
+            )
+            recording.processes[child.name] = child
 
 
 def _seconds(rows: Array, zero: int, *columns: str) -> Array:
@@ -118,16 +159,15 @@ class _Events:
         self.lanes: list[tuple[RecordedProcess, int]] = []
         owners: list[int] = []
         parts: list[Array] = []
-        for process in sorted(recording.processes.values(), key=lambda each: each.began):
-            if not process.events or _own_process(process) == _HIDDEN:
+        for process in _in_order_of_birth(recording.processes):
+            if _own_process(process) == _HIDDEN:
                 continue
-            for lane, records in sorted(process.events, key=lambda pair: pair[0]):
-                if len(records):
-                    parts.append(_table(recording, process, len(self.lanes), records))
-                    self.lanes.append((process, lane))
-                    owners.append(len(self.processes))
-            if owners and owners[-1] == len(self.processes):
-                self.processes.append(process)
+            starts = _times(process, format.START)
+            for lane, records in sorted(process.events.items(), key=lambda each: _begun(each[1], starts)):
+                parts.append(_table(recording, process, len(self.lanes), records))
+                self.lanes.append((process, lane))
+                owners.append(len(self.processes))
+            self.processes.append(process)
         self.rows: Array = np.concatenate(parts) if parts else np.zeros(0, EVENT)
         waiting.take_back(self.rows)
         self.process_of_lane = np.array(owners, "i8")
@@ -138,6 +178,38 @@ class _Events:
     def of_kind(self, *kinds: int) -> Array:
         """The rows of these kinds."""
         return self.rows[np.isin(self.rows["kind"], kinds)]
+
+
+def _in_order_of_birth(processes: Mapping[str, RecordedProcess]) -> list[RecordedProcess]:
+    """By when the parent started each: which of two children runs first is chance."""
+    births = {name: process.began for name, process in processes.items()}
+    for process in processes.values():
+        forks = _times(process, format.FORK)
+        for child in processes.values():
+            if child.parent == process.name:
+                births[child.name] = forks.get(child.fork, child.began)
+    for process in processes.values():
+        starts = _times(process, format.START)
+        for number, pid in process.processes.items():
+            for child in processes.values():
+                if child.pid == pid and child.began > process.began:
+                    births[child.name] = starts.get(number, births[child.name])
+    return sorted((each for each in processes.values() if each.events), key=lambda each: births[each.name])
+
+
+def _times(process: RecordedProcess, kind: int) -> dict[int, int]:
+    """When each event of a kind happened in a process, by its number."""
+    found: dict[int, int] = {}
+    for records in process.events.values():
+        chosen = records[records[:, 1] >> 56 == kind]
+        found.update(zip((chosen[:, 1] & 0xFFFFFFFF).tolist(), chosen[:, 0].tolist(), strict=True))
+    return found
+
+
+def _begun(records: Array, starts: Mapping[int, int]) -> int:
+    """When a lane was started by another thread; where that is not known, its first event."""
+    time, code = int(records[0, 0]), int(records[0, 1])
+    return starts.get(code & 0xFFFFFFFF, time) if code >> 56 == format.BEGIN else time
 
 
 def _table(recording: Recording, process: RecordedProcess, lane: int, records: Array) -> Array:
@@ -381,18 +453,21 @@ def _who_woke(
     ends = _ends(events, family, fates)
     kind_of = np.array([each.kind for each in objects] + [""])[waits["on"]]
     lock_like = np.isin(kind_of, [*LOCKS, *SEMAPHORES])
-    queue_like = np.char.endswith(kind_of, "Queue") if len(kind_of) else lock_like
+    shared_queue = np.isin(kind_of, ["multiprocessing.Queue", "multiprocessing.JoinableQueue"])
+    queue_like = np.char.endswith(kind_of, "Queue") & ~shared_queue if len(kind_of) else lock_like
     barrier = kind_of == "Barrier"
     join = np.isin(kind_of, ["Thread", "Process"])
     event = kind_of == "Event"
-    rest = ~(lock_like | queue_like | barrier | join | event)
+    rest = ~(lock_like | queue_like | shared_queue | barrier | join | event)
     full = waits["side"] == format.FULL
     for which, source, find in (
         (lock_like, sources(freed), waiting.last_before_end),
         (queue_like & ~full, sources(gave | freed), waiting.last_before_end),
         (queue_like & full, sources(took), waiting.last_before_end),
+        # Whether its get() has to wait is not asked first; an item that is there already wakes nobody.
+        (shared_queue, sources(gave | freed), waiting.last_within),
         (barrier, sources(kind == format.WAIT), waiting.last_within),
-        (join, ends, waiting.last_before_end),
+        (join, ends, waiting.last_within),
         (event, sources(kind == format.SIGNAL), waiting.first_since_start),
         (rest, sources(kind == format.SIGNAL), waiting.last_within),
     ):
@@ -436,10 +511,9 @@ def _reaped_any(
     for row in events.of_kind(format.REAP):
         mine = np.flatnonzero(any_child & (waits["lane"] == row["lane"]) & (waits["end"] <= row["time"]))
         child = main_of.get(int(row["number"]))
-        if len(mine) and child is not None:
-            at = mine[-1]
-            woken[at] = min(max(fates.died[child], waits["start"][at]), waits["end"][at])
-            waker[at] = child
+        if len(mine) and child is not None and fates.died[child] >= waits["start"][mine[-1]]:
+            woken[mine[-1]] = min(fates.died[child], waits["end"][mine[-1]])
+            waker[mine[-1]] = child
 
 
 def _spans(
@@ -484,7 +558,8 @@ def _stuck(
     stuck = []
     for row in waits[waits["open"]]:
         lane, on = int(row["lane"]), int(row["on"])
-        if lanes[lane].ending not in ("alive", "stopped") or on < 0 or objects[on].kind == "sleep":
+        idle = objects[on].internal or objects[on].kind == "sleep"
+        if idle or lanes[lane].ending not in ("alive", "stopped"):
             continue
         holder, copied_from = thread_lane.get(on), None
         for hold in open_holds[open_holds["lock"] == on] if objects[on].kind in LOCKS else ():

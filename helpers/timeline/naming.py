@@ -13,15 +13,15 @@ class NameFinder:
 
     def __init__(self) -> None:
         self._files: dict[str, dict[int, list[tuple[str, str]]]] = {}
-        self._seen: dict[tuple[str, int, str], int] = {}
 
-    def find(self, file: str, line: int, kind: str) -> str:
-        """Name the next object of this kind made at that line.
+    def find(self, file: str, line: int, kind: str, nth: int) -> str:
+        """Name an object.
 
         Args:
             file: path of the source; it may be gone.
             line: number of the line.
             kind: what was made.
+            nth: how many of this kind were made there before it.
 
         Returns:
             The name it is assigned to (``"lock"``, ``"self.not_empty"``, ``"forks[2]"``), or the
@@ -29,7 +29,6 @@ class NameFinder:
         """
         if file not in self._files:
             self._files[file] = _names(file)
-        nth = self._seen[file, line, kind] = self._seen.get((file, line, kind), -1) + 1
         made = self._files[file].get(line, [])
         maker = kind.rpartition(".")[2]
         # A class or function of the program's own may have made it: then any name of that line will do.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class RecordedProcess:
     definitions: dict[int, tuple[str, ...]] = field(default_factory=dict)
     processes: dict[int, int] = field(default_factory=dict)  # number of a Process object -> pid
     own_name: str = ""
-    events: list[tuple[int, Array]] = field(default_factory=list)  # lane, records
+    events: dict[int, Array] = field(default_factory=dict)  # by lane: times and codes
     objects: dict[int, int] = field(default_factory=dict)  # number -> index in the recording's objects
 
 
@@ -69,6 +70,7 @@ class Recording:
         self._names = NameFinder()
         for file in sorted(Path(folder).glob("*.rec"), key=_order):
             self._read(file)
+        self._nth = dict(self._count_makers())
         for process in self.processes.values():
             self._name_parts_of_queues(process)
         # What processes share is named where it was made, not where it arrived: the makers come first.
@@ -81,7 +83,7 @@ class Recording:
             self.notes.append(f"The recording is full ({limit}): what came later is missing.")
         if os.path.exists(Path(folder) / format.LOST):
             self.notes.append("The recording stopped early, because its folder could no longer be written.")
-        times = [records[:, 0].min() for p in self.processes.values() for _, records in p.events]
+        times = [records[:, 0].min() for p in self.processes.values() for records in p.events.values()]
         self.zero = int(min(times, default=0))
 
     def thread_name(self, pid: int, ident: int) -> str:
@@ -116,13 +118,26 @@ class Recording:
         return build(self, root, deaths or {}, stopped or {}, ended)
 
     def _name_parts_of_queues(self, process: RecordedProcess) -> None:
-        for kind, _, file, line, _, key in process.definitions.values():
-            if kind in (format.READ_LOCK, format.PLACES) and key not in self._by_key:
-                queue = self._names.find(file, int(line), kind)
-                what = "multiprocessing.Lock" if kind == format.READ_LOCK else "multiprocessing.Queue"
+        for number, (kind, _, file, line, _, key) in process.definitions.items():
+            if kind in (format.READ_LOCK, format.WRITE_LOCK, format.PLACES) and key not in self._by_key:
+                queue = self._name(process, number)
+                what = "multiprocessing.Queue" if kind == format.PLACES else "multiprocessing.Lock"
                 self._by_key[key] = len(self.objects)
                 shown = file.removeprefix(self._leave_out)
                 self.objects.append(SyncObject(what, f"{kind} {queue}", shown, int(line)))
+
+    def _name(self, process: RecordedProcess, number: int) -> str:
+        kind, _, file, line = process.definitions[number][:4]
+        return self._names.find(file, int(line), kind, self._nth[process.name, number])
+
+    def _count_makers(self) -> Iterator[tuple[tuple[str, int], int]]:
+        """For each definition, how many of its kind came from the same line before it."""
+        seen: Counter[tuple[str, ...]] = Counter()
+        for process in self.processes.values():
+            for number in sorted(process.definitions):
+                kind, _, file, line = process.definitions[number][:4]
+                yield (process.name, number), seen[kind, file, line]
+                seen[kind, file, line] += 1
 
     def _read(self, file: Path) -> None:
         data = np.fromfile(file, dtype=np.uint8)
@@ -157,7 +172,10 @@ class Recording:
         records = pages[events, format.RECORD :].copy().view("<i8").reshape(len(events), -1, 2)
         for lane in np.unique(firsts[events, 0]):
             mine = records[firsts[events, 0] == lane].reshape(-1, 2)
-            process.events.append((int(lane), mine[mine[:, 1] != 0]))
+            mine = mine[mine[:, 1] != 0]
+            if len(mine):
+                before = process.events.get(int(lane))  # in an earlier segment
+                process.events[int(lane)] = mine if before is None else np.concatenate([before, mine])
 
     def object_of(self, process: RecordedProcess, number: int) -> int:
         """The index in the recording's objects of what a process calls by that number, or -1."""
@@ -181,7 +199,8 @@ class Recording:
         kind = kind.removeprefix("daemon ")
         if key in self._by_key:
             return self._by_key[key]
-        name = name or self._names.find(file, int(line), kind)
+        if not name:
+            name = f"a {kind}" if internal == "1" else self._name(process, number)
         made = SyncObject(kind, name, file.removeprefix(self._leave_out), int(line), internal == "1")
         self.objects.append(made)
         if key:
@@ -190,9 +209,10 @@ class Recording:
 
 
 def _begins_with(process: RecordedProcess, lane: int) -> int:
-    for number, records in process.events:
-        if number == lane and len(records) and records[0, 1] >> 56 == format.BEGIN:
-            return int(records[0, 1] & 0xFFFFFFFF)
+    if lane in process.events:
+        code = int(process.events[lane][0, 1])
+        if code >> 56 == format.BEGIN:
+            return code & 0xFFFFFFFF
     return 0
 
 

@@ -1,0 +1,131 @@
+"""Record a script of one's own: ``python -m helpers run SCRIPT [ARGS …] [--timeline FILE] [--timeout S]``.
+
+The script's output passes through as it comes; what the recording shows is told in words on standard
+error at the end. The options below may stand before or after the script; whatever comes after a ``--``
+is the script's, even if it looks like one of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from helpers.script import Line, Run, run_script
+from helpers.transcript import outcome
+
+OURS = ("--timeline", "--timeout", "--python")
+PICTURES = (".png", ".svg")
+# As in the shell: what timeout(1) ends with, and what is added to the number of a deadly signal.
+TIMED_OUT, KILLED = 124, 128
+SIGINT, SIGPIPE = 2, 13
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises:
+        SystemExit: it cannot be read, or asked for help.
+    """
+    parser = argparse.ArgumentParser(prog="python -m helpers run", description="Run and record a script.")
+    parser.add_argument(
+        "--timeline", type=_timeline, metavar="FILE", help="where to save it: .png, .svg or .json"
+    )
+    parser.add_argument("--timeout", type=_seconds, metavar="S", help="stop the script after S seconds")
+    parser.add_argument("--python", metavar="EXE", help="the Python to run it, instead of this one")
+    parser.add_argument("script", type=_script, help="the Python file to run")
+    parser.add_argument("args", nargs=argparse.REMAINDER, help="its arguments; after --, any at all")
+    ours: list[str] = []
+    theirs: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            theirs += words
+        elif word in OURS:
+            value = next(words, None)
+            if value is None:
+                parser.error(f"argument {word}: expected one argument")
+            ours += [word, value]
+        elif word.startswith(tuple(f"{name}=" for name in OURS)):
+            ours.append(word)
+        else:
+            theirs.append(word)
+    return parser.parse_args([*ours, *theirs])
+
+
+def _timeline(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in (*PICTURES, ".json"):
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .png, .svg or .json")
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{str(path.parent)!r} is not a folder: make it first")
+    return path
+
+
+def _script(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}")
+    return path
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return seconds
+
+
+def show(line: Line) -> None:
+    """Pass a line of the script on."""
+    print(line.text, file=sys.stdout if line.stream == "stdout" else sys.stderr, flush=True)
+
+
+def report(run: Run) -> str:
+    """Say in words what happened, and where each thread was if the script had to be stopped."""
+    lines = ["", f"{outcome(run)}, {run.duration:.2f} s", run.timeline.summary(), *run.notes]
+    for stack in run.stacks:
+        lines.append(f"{stack.process}, {stack.thread} was at:")
+        lines += [f"  {file}, line {number}, in {function}" for file, number, function in stack.frames]
+    return "\n".join(lines)
+
+
+def exit_code(run: Run) -> int:
+    """Say as a shell does how the script ended."""
+    if run.exit_code is None:
+        return TIMED_OUT if run.timed_out else KILLED + SIGINT
+    return KILLED - run.exit_code if run.exit_code < 0 else run.exit_code
+
+
+def main(argv: list[str]) -> int:
+    wish = parse(argv)
+    run: Run | None
+    try:
+        run = run_script(wish.script, args=wish.args, timeout=wish.timeout, python=wish.python, on_line=show)
+    except KeyboardInterrupt as interrupt:
+        run = getattr(interrupt, "run", None)
+    except BrokenPipeError:
+        # Who read our output has seen enough (`| head`). What Python still has to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return KILLED + SIGPIPE
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    if run is None:  # interrupted before there was anything to tell
+        return KILLED + SIGINT
+    print(report(run), file=sys.stderr)
+    if wish.timeline is not None:
+        if wish.timeline.suffix in PICTURES:
+            figure = run.timeline.plot(title=wish.script.name)
+            figure.savefig(wish.timeline, metadata={"Description": run.timeline.summary()})
+        else:
+            run.timeline.save(wish.timeline)
+        print(f"The timeline is in {wish.timeline}.", file=sys.stderr)
+    return exit_code(run)
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a script may print any text
+    sys.exit(main(sys.argv[1:]))

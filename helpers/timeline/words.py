@@ -1,0 +1,226 @@
+"""Say in words what a timeline shows.
+
+The summary is compared from run to run, on fast and slow machines, so it keeps to what does not depend on
+luck: who was there, who started whom, how each ended, and which waits never did. How long something took,
+how often somebody waited, and whether a lock was contended at all are luck; `waits` tells those.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from helpers.timeline.model import STATES, Lane, Stuck, SyncObject
+
+if TYPE_CHECKING:
+    from helpers.timeline import Timeline
+
+_BORN = {
+    "start": "started by",
+    "fork": "forked by",
+    "spawn": "spawned by",
+    "forkserver": "started through the fork server by",
+}
+_DOING = {
+    "running": "running",
+    "lock": "waiting for locks",
+    "signal": "waiting for signals",
+    "queue": "waiting for queues",
+    "join": "joining",
+    "sleep": "sleeping",
+    "io": "waiting for input or output",
+}
+
+
+def summary(timeline: Timeline) -> str:
+    """The same text for the same behaviour, without times and process ids.
+
+    Lanes that differ only in their names share a line. Children follow their parents in the order in which
+    they were started; the order of their first events depends on the scheduler.
+    """
+    if not timeline.lanes:
+        return "\n".join(["Nothing was recorded.", *timeline.notes])
+    family = _Family(timeline.lanes)
+    processes, threads = len(family.processes), len(timeline.lanes)
+    lines = [f"{_count(processes, 'process', 'processes')}, {_count(threads, 'thread')}."]
+    if processes == 1:
+        lines += _lines(family.life(lane) for lane in family.processes[0])
+    else:
+        for alone, some in groupby(family.processes, key=lambda lanes: len(lanes) == 1):
+            if alone:
+                lines += _lines(family.life(lane, of_process=True) for (lane,) in some)
+                continue
+            for lanes in some:
+                lines.append(f"{lanes[0].process}{family.birth(lanes[0])}:")
+                lines += [f"  {line}" for line in _lines(family.life(lane, within=True) for lane in lanes)]
+    return "\n".join([*lines, *_never_ended(timeline, family), *timeline.notes])
+
+
+def waits(timeline: Timeline) -> str:
+    """What each thread spent its time on, and its longest wait of each kind; it differs from run to run."""
+    family = _Family(timeline.lanes)
+    lines = []
+    for lane, spans in zip(timeline.lanes, timeline.spans, strict=True):
+        columns = spans.columns
+        lasted = columns["end"] - columns["start"]
+        parts = []
+        for state in np.unique(columns["state"]):
+            mine = columns["state"] == state
+            part = f"{_duration(float(lasted[mine].sum()))} {_DOING[STATES[state]]}"
+            longest = int(np.argmax(np.where(mine, lasted, -1.0)))
+            if (on := int(columns["on"][longest])) >= 0:
+                times, most = _count(int(mine.sum()), "time"), _duration(float(lasted[longest]))
+                part += f" ({times}, longest {most} for {timeline.objects[on].name})"
+            parts.append(part)
+        lines.append(f"{family.name(lane)}: {', '.join(parts) or 'nothing was recorded'}.")
+    return "\n".join(lines)
+
+
+# ------------------------------------------------------------------------------------ lives and endings
+
+
+class _Life(NamedTuple):
+    """One lane in words. Those that are alike but for the name can share a line."""
+
+    name: str
+    noun: str
+    daemon: bool
+    rest: str
+
+
+class _Family:
+    """Who descends from whom, and what to call each so that it is clear which is meant.
+
+    Attributes:
+        processes: the lanes of each, its main one first.
+    """
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self.lanes = lanes
+        descent = list(_descent(lanes))
+        pids = dict.fromkeys(lane.pid for lane in descent)
+        self.processes = [[lane for lane in descent if lane.pid == pid] for pid in pids]
+        self._main = {processes[0].number for processes in self.processes}
+
+    def name(self, lane: Lane) -> str:
+        """The thread's name; where there are several processes, the process's, and which thread of it."""
+        if len(self.processes) == 1:
+            return lane.thread
+        return lane.process if lane.number in self._main else f"{lane.thread} of {lane.process}"
+
+    def birth(self, lane: Lane) -> str:
+        if lane.parent is None:
+            return ""
+        parent = self.lanes[lane.parent]
+        name = parent.thread if parent.pid == lane.pid else self.name(parent)
+        return f", {_BORN.get(lane.how, 'started by')} {name}"
+
+    def life(self, lane: Lane, *, of_process: bool = False, within: bool = False) -> _Life:
+        """The lane in words: as a `of_process` of one thread, or `within` one whose birth has been told."""
+        birth = "" if within and lane.number in self._main else self.birth(lane)
+        name, noun = (lane.process, "processes") if of_process else (lane.thread, "threads")
+        return _Life(name, noun, lane.daemon, f"{birth}: {_ending(lane)}.")
+
+
+def _descent(lanes: Sequence[Lane]) -> Iterator[Lane]:
+    """Parents before their children, these in the order in which they were started."""
+    children: dict[int | None, list[Lane]] = {}
+
+    def begun(lane: Lane) -> tuple[float, int]:
+        return lane.born if lane.started is None else lane.started, lane.number
+
+    for lane in sorted(lanes, key=begun):
+        children.setdefault(lane.parent, []).append(lane)
+    ahead = children.get(None, [])[::-1]
+    while ahead:
+        lane = ahead.pop()
+        yield lane
+        ahead += children.get(lane.number, [])[::-1]
+
+
+def _ending(lane: Lane) -> str:
+    match lane.ending:
+        case "raised":
+            return f"ended by an uncaught {lane.detail or 'exception'}"
+        case "killed":
+            return f"killed by {lane.detail or 'a signal'}"
+        case "cut off":
+            return "cut off when the process ended"
+        case "stopped":
+            return "stopped by the runner"
+        case "alive":
+            return "still there when the recording ended"
+    return f"ended with {lane.detail}" if lane.detail else "ended"
+
+
+def _lines(lives: Iterator[_Life]) -> list[str]:
+    """A line for each run of lives that are alike but for the name."""
+    lines = []
+    for (noun, daemon, rest), alike in groupby(lives, key=lambda life: life[1:]):
+        names = [life.name for life in alike]
+        daemons = (" (a daemon)" if len(names) == 1 else " (daemons)") if daemon else ""
+        lines.append(f"{_listed(names, noun)}{daemons}{rest}")
+    return lines
+
+
+def _listed(names: Sequence[str], noun: str) -> str:
+    if len(names) > 4:
+        return f"{names[0]} to {names[-1]} ({len(names)} {noun})"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+# ------------------------------------------------------------------------------- waits that never ended
+
+
+def _never_ended(timeline: Timeline, family: _Family) -> list[str]:
+    waits = {wait.lane: wait for wait in timeline.stuck.waits if not wait.on.internal}
+    cycle = [waits.pop(lane) for lane in timeline.stuck.cycle if lane in waits]
+    lines = []
+    if cycle:
+        told = (f"{family.name(family.lanes[wait.lane])} waits {_for_what(wait, family)}" for wait in cycle)
+        lines.append(f"Deadlock: {'; '.join(told)}.")
+    same: dict[str, list[str]] = {}
+    for wait in waits.values():
+        same.setdefault(_for_what(wait, family), []).append(family.name(family.lanes[wait.lane]))
+    for what, names in same.items():
+        verb = "waits" if len(names) == 1 else "wait"
+        lines.append(f"Never woken: {_listed(names, 'threads')} {verb} {what}.")
+    return lines
+
+
+def _for_what(wait: Stuck, family: _Family) -> str:
+    if wait.state == "join":
+        return f"for {wait.on.name} to end"
+    text = f"for {_thing(wait.on)}"
+    if wait.holder == wait.lane:
+        return f"{text}, which it holds itself"
+    if wait.holder is not None:
+        holder = family.lanes[wait.holder]
+        fates = {"alive": "", "stopped": "", "killed": ", which was killed"}
+        return f"{text}, held by {family.name(holder)}{fates.get(holder.ending, ', which has ended')}"
+    if wait.copied_from is not None:
+        former = family.name(family.lanes[wait.copied_from])
+        return f"{text}, which {former} held when this process was forked: nobody here can release it"
+    return text
+
+
+def _thing(thing: SyncObject) -> str:
+    """Its name, and in brackets what it is and which line made it."""
+    about = [] if not thing.file and thing.kind.lower() in thing.name.lower() else [thing.kind]
+    if thing.file:
+        file = re.split(r"[\\/]", thing.file)[-1]
+        about.append(f"{file}:{thing.line}")
+    return f"{thing.name} ({', '.join(about)})" if about else thing.name
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _duration(seconds: float) -> str:
+    factor, unit = (1e6, "µs") if seconds < 1e-3 else (1e3, "ms") if seconds < 1 else (1, "s")
+    return f"{seconds * factor:.3g} {unit}"

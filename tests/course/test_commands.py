@@ -1,0 +1,70 @@
+"""The command line, up to where a command begins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.course.commands import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+
+
+def helpers(*words: str, flags: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *flags, "-m", "helpers", *words], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("--help",)])
+def test_help_names_every_command(words: tuple[str, ...]) -> None:
+    result = helpers(*words)
+    assert result.returncode == 0
+    assert all(f"  {name} " in result.stdout for name in COMMANDS)
+
+
+def test_an_unknown_command_is_refused() -> None:
+    result = helpers("tset")
+    assert result.returncode == 2
+    assert "'tset' (choose from" in result.stderr
+
+
+def test_every_command_has_its_module() -> None:
+    assert all((ROOT / f"{command.module.replace('.', '/')}.py").is_file() for command in COMMANDS.values())
+
+
+def test_all_up_to_the_set_up_runs_on_a_bare_python() -> None:
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", "import sys, helpers.course.commands; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "numpy" not in result.stdout.split()
+
+
+def test_the_name_record_is_the_function_whoever_has_imported_its_module() -> None:
+    code = (
+        "import helpers.magics, helpers; from helpers import record; print(record is helpers.record.record)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code.replace("helpers.record.record", "helpers.magics.record")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "True\n"
+
+
+def test_the_face_has_what_it_promises() -> None:
+    import helpers
+
+    assert set(helpers.__all__) <= set(dir(helpers))
+    assert all(callable(getattr(helpers, name)) for name in helpers.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'recrod'"):
+        _ = helpers.recrod
