@@ -196,8 +196,10 @@ class CourseMagics(Magics):
                 on_line=live.add,
             )
         except KeyboardInterrupt as error:
+            if not hasattr(error, "run"):  # it came before there was a script, or after
+                raise
             interrupt = error
-            run = error.run  # type: ignore[attr-defined]
+            run = error.run
         except (OSError, ValueError) as error:
             raise UsageError(str(error)) from None
         finally:
@@ -252,7 +254,8 @@ class _Live:
         self._stopped = threading.Event()
         self._lock = threading.Lock()  # guards everything below, and keeps updates in order
         self._transcript = Transcript()
-        self._late: threading.Thread | None = None
+        self._late: threading.Thread | None = None  # shows what came within the pause
+        self._waiting = False  # whether it still has to
         self._shown_at = -BETWEEN_UPDATES
         self._published = False
 
@@ -260,7 +263,7 @@ class _Live:
         """Take the line that arrived next, and show it now, or as soon as the page has had its pause."""
         with self._lock:
             self._transcript.add(line)
-            if self._late is not None:
+            if self._waiting:
                 return
             pause = self._shown_at + BETWEEN_UPDATES - time.monotonic()
             if pause <= 0:
@@ -269,18 +272,20 @@ class _Live:
             # No further line may come for long, so that somebody else must wake up to show this one. In a
             # copy of the context, because that is where ipykernel keeps to which cell an output belongs;
             # with a name, so that it takes no number from the reader's threads.
+            if self._late is not None:
+                self._late.join()  # it has shown its lines, and needs the lock no more
             context = contextvars.copy_context()
             target = functools.partial(context.run, self._show_late, pause)
             self._late = threading.Thread(target=target, name="transcript", daemon=True)
             self._late.start()
+            self._waiting = True
 
     def stop(self) -> None:
         """Show no more lines; after it returns no thread is left."""
         with self._lock:
             self._stopped.set()
-            late = self._late
-        if late is not None:
-            late.join()
+        if self._late is not None:
+            self._late.join()
 
     def show(self, transcript: str) -> None:
         """Show the finished transcript, as HTML."""
@@ -289,7 +294,7 @@ class _Live:
     def _show_late(self, pause: float) -> None:
         self._stopped.wait(pause)
         with self._lock:
-            self._late = None
+            self._waiting = False
             # stop() may have come while this thread waited for the lock: what is shown then is final.
             if not self._stopped.is_set():
                 self._show_lines()

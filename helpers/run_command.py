@@ -84,7 +84,8 @@ def show(line: Line) -> None:
 
 def report(run: Run) -> str:
     """Say in words what happened, and where each thread was if the script had to be stopped."""
-    lines = ["", f"{outcome(run)}, {run.duration:.2f} s", run.timeline.summary(), *run.notes]
+    lines = ["", f"{outcome(run)} after {run.duration:.2f} s", run.timeline.summary(), *run.notes]
+    lines += [f"{survivor.name} outlived the script and was ended." for survivor in run.survivors]
     for stack in run.stacks:
         lines.append(f"{stack.process}, {stack.thread} was at:")
         lines += [f"  {file}, line {number}, in {function}" for file, number, function in stack.frames]

@@ -24,7 +24,9 @@ from helpers.timeline.reading import Recording
 START_METHODS = ("fork", "spawn", "forkserver")
 FILE_NAME = "script.py"
 # What a kernel or a test runner puts into its environment for itself, and a terminal would not have.
-_NOT_FOR_SCRIPTS = re.compile(r"JPY_|PYTEST_|HELPERS_|PYDEVD_|IPYTHON|MPLBACKEND$|FORCE_COLOR$|CLICOLOR|PYTHONUNBUFFERED$|GIT_PAGER$|PAGER$")
+_NOT_FOR_SCRIPTS = re.compile(
+    r"JPY_|PYTEST_|HELPERS_|PYDEVD_|IPYTHON|MPLBACKEND$|FORCE_COLOR$|CLICOLOR|PYTHONUNBUFFERED$|GIT_PAGER$|PAGER$"
+)
 _STARTUP = Path(__file__).parent / "recorder" / "startup"
 
 
@@ -90,8 +92,8 @@ class Run:
         survivors: processes that outlived the script; they were ended.
         stacks: where every Python thread was when the script was stopped.
         timeline: what every thread and process did; empty where nothing was recorded.
-        names: name of every process seen, by id: ``"main process"``, ``"Process-1"``, ``"child 1"``, ``"echo"``;
-            in order of birth.
+        names: name of every process seen, by id, in order of birth: ``"main process"``, ``"Process-1"``,
+            ``"child 1"``, ``"echo"``.
         file: name of the script's file, as tracebacks show it.
         notes: what the runner has to say about the run, in a sentence each.
     """
@@ -215,12 +217,13 @@ else:
 
 def _path(source_or_path: str | os.PathLike[str]) -> Path | None:
     """The file to run, or None where the program is given as text."""
-    if isinstance(source_or_path, str):
-        if "\n" in source_or_path or not source_or_path.endswith(".py"):
-            return None
+    if isinstance(source_or_path, str) and ("\n" in source_or_path or not source_or_path.endswith(".py")):
+        return None
     path = Path(source_or_path).absolute()
     if not path.is_file():
-        raise FileNotFoundError(f"There is no script {os.fspath(source_or_path)!r}: check the path, or give its text.")
+        raise FileNotFoundError(
+            f"There is no script {os.fspath(source_or_path)!r}: check the path, or give its text."
+        )
     return path
 
 
@@ -237,11 +240,15 @@ def _check(
     if isinstance(args, str) or not all(isinstance(argument, str) for argument in args):
         raise ValueError(f'args must be a list of texts, such as ["--fast", "3"], not {args!r}.')
     if timeout is not None and not timeout > 0:
-        raise ValueError(f"timeout must be a number of seconds above 0, or None for no deadline, not {timeout!r}.")
+        raise ValueError(
+            f"timeout must be a number of seconds above 0, or None for no deadline, not {timeout!r}."
+        )
     if start_method is not None and start_method not in START_METHODS:
         raise ValueError(f"start_method must be one of {', '.join(START_METHODS)}, not {start_method!r}.")
     if start_method in ("fork", "forkserver") and not hasattr(os, "fork"):
-        raise ValueError(f'start_method={start_method!r} needs os.fork, which this system lacks: use "spawn".')
+        raise ValueError(
+            f'start_method={start_method!r} needs os.fork, which this system lacks: use "spawn".'
+        )
     if buffering not in ("line", "block"):
         raise ValueError(f'buffering must be "line" (a terminal) or "block" (a pipe), not {buffering!r}.')
 
@@ -251,7 +258,9 @@ def _python(python: str | os.PathLike[str] | None) -> str:
         return sys.executable
     found = shutil.which(python)
     if found is None:
-        raise FileNotFoundError(f"python={os.fspath(python)!r} was not found: give the path of a Python, or leave it out.")
+        raise FileNotFoundError(
+            f"python={os.fspath(python)!r} was not found: give the path of a Python, or leave it out."
+        )
     return os.fspath(found)
 
 
@@ -289,7 +298,9 @@ def _make_folder(prefix: str, where: str | None) -> str:
         ) from None
 
 
-def recording_environment(environment: Mapping[str, str], folder: str | os.PathLike[str] | None) -> dict[str, str]:
+def recording_environment(
+    environment: Mapping[str, str], folder: str | os.PathLike[str] | None
+) -> dict[str, str]:
     """The variables by which every Python that is started prepares itself, and records into `folder`."""
     before = environment.get("PYTHONPATH")
     variables = {"PYTHONPATH": os.pathsep.join([str(_STARTUP), *([before] if before else [])])}
@@ -459,7 +470,9 @@ def _stacks(watch: _Watch, names: Mapping[int, str], recording: Recording) -> It
             if heading := _THREAD.match(text):
                 ident = int(heading[1], 16)
                 threads.append((recording.thread_name(pid, ident) or f"thread {len(threads) + 1}", []))
-            elif (frame := _FRAME.match(watch.without_folder(text))) and threads and _RECORDER not in frame[1]:
+            elif (
+                (frame := _FRAME.match(watch.without_folder(text))) and threads and _RECORDER not in frame[1]
+            ):
                 threads[-1][1].insert(0, (frame[1], int(frame[2]), frame[3]))
         for thread, frames in threads:
             yield Stack(pid, names.get(pid, "process"), thread, tuple(frames))

@@ -331,12 +331,12 @@ class Supervisor:
                     selector.register(channel, selectors.EVENT_READ)
                 while selector.get_map():
                     for key, _ in selector.select():
-                        channel: Any = key.fileobj
-                        pieces = channel.read()
+                        ready: Any = key.fileobj
+                        pieces = ready.read()
                         if pieces is None:
-                            selector.unregister(channel)
+                            selector.unregister(ready)
                         else:
-                            self._events.put(("output", time.perf_counter_ns(), channel.stream, pieces))
+                            self._events.put(("output", time.perf_counter_ns(), ready.stream, pieces))
         self._events.put(("silent", len(channels)))
 
     def _wait(self) -> None:

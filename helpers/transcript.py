@@ -30,7 +30,9 @@ _VISIBLE = {code: 0x2400 + code for code in range(32) if code != ord("\t")} | {0
 
 # Where this machine keeps the standard library and packages.
 _LIBRARY = re.compile(
-    r"""(?:~|\b[A-Za-z]:)?(?:[/\\][^/\\"\s]+)*[/\\](?:lib[/\\]python3\.\d+t?|Lib)[/\\](?:site-packages[/\\])?"""
+    r"""(?:~|\b[A-Za-z]:)?(?:[/\\][^/\\"\s]+)*  # folders
+    [/\\](?:lib[/\\]python3(?:\.\d+t?)?|Lib)[/\\](?:(?:site|dist)-packages[/\\])?""",
+    re.VERBOSE,
 )
 
 # A traceback inside an exception group has a margin of bars before each of its lines.

@@ -250,6 +250,15 @@ print(sys.argv[1:], sys.stdin.read().split("\n"), multiprocessing.get_start_meth
         ]
         assert shown.status == "ok"
 
+    def test_the_readers_threads_are_numbered_as_if_nothing_had_run(self, kernel: Kernel) -> None:
+        kernel.run("import threading; first = threading.Thread()")
+        kernel.run(
+            "%%as_script\nimport time\nfor number in range(4):\n    print(number)\n    time.sleep(0.06)"
+        )
+        kernel.run("second = threading.Thread()")
+        numbers = kernel.value("[int(thread.name.split('-')[1]) for thread in (first, second)]")
+        assert numbers[1] == numbers[0] + 1
+
     def test_outputs_know_the_source_that_made_them(self, kernel: Kernel) -> None:
         cells = [
             "%%as_script\nprint(1)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -16,7 +17,9 @@ import pytest
 from helpers import supervisor
 from helpers.script import Line, run_script
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: other systems do not tell who writes")
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="needs Linux: other systems do not tell who writes"
+)
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork, which this system lacks")
 
 
@@ -181,7 +184,7 @@ def test_of_a_million_lines_the_middle_is_cut_and_counted():
     assert numbers[0] == 0
     assert numbers[-1] == 999_999
     assert missing == 1_000_000 - len(numbers)
-    gaps = [(a, b) for a, b in zip(numbers, numbers[1:], strict=False) if b != a + 1]
+    gaps = [(a, b) for a, b in itertools.pairwise(numbers) if b != a + 1]
     assert len(gaps) == 1
     assert gaps[0][1] - gaps[0][0] - 1 == missing
     assert cut in run.stdout.splitlines()
@@ -236,7 +239,9 @@ if __name__ == "__main__":
 # How it ends.
 
 
-@pytest.mark.parametrize("codes", [range(n, n + 32) for n in range(0, 256, 32)], ids=lambda r: f"{r[0]}-{r[-1]}")
+@pytest.mark.parametrize(
+    "codes", [range(n, n + 32) for n in range(0, 256, 32)], ids=lambda r: f"{r[0]}-{r[-1]}"
+)
 def test_every_exit_code(codes):
     for code in codes:
         assert run_script(f"raise SystemExit({code})", record=False).exit_code == code
@@ -244,7 +249,18 @@ def test_every_exit_code(codes):
 
 DEADLY = [
     each
-    for each in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGSEGV", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGUSR1")
+    for each in (
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGABRT",
+        "SIGKILL",
+        "SIGSEGV",
+        "SIGPIPE",
+        "SIGALRM",
+        "SIGTERM",
+        "SIGUSR1",
+    )
     if hasattr(signal, each)
 ]
 
@@ -266,7 +282,9 @@ def test_death_by_signal(name):
 def test_signals_are_as_in_a_fresh_shell_even_if_the_caller_ignores_some():
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        run = run_script("import signal\nprint(signal.getsignal(signal.SIGINT) is signal.default_int_handler)")
+        run = run_script(
+            "import signal\nprint(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+        )
     finally:
         signal.signal(signal.SIGINT, handler)
     assert run.stdout == "True\n"
@@ -325,7 +343,9 @@ time.sleep(1000)
 
 @forks
 def test_a_fork_that_never_ends_is_ended():
-    run = run_script("import os\nwhile True:\n    if os.fork() == 0:\n        os._exit(0)\n    os.wait()", timeout=1)
+    run = run_script(
+        "import os\nwhile True:\n    if os.fork() == 0:\n        os._exit(0)\n    os.wait()", timeout=1
+    )
     assert run.timed_out
 
 
@@ -418,7 +438,11 @@ def test_a_killed_caller_leaves_nothing(tmp_path):
     """As when a kernel is restarted while a cell runs a script."""
     program = "import os, time\nos.fork()\nopen(f'{os.getpid()}.pid', 'w')\ntime.sleep(1000)"
     caller = subprocess.Popen(
-        [sys.executable, "-c", f"from helpers.script import run_script\nrun_script({program!r}, cwd={str(tmp_path)!r})"],
+        [
+            sys.executable,
+            "-c",
+            f"from helpers.script import run_script\nrun_script({program!r}, cwd={str(tmp_path)!r})",
+        ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)},
     )
     deadline = time.monotonic() + 20
@@ -428,7 +452,9 @@ def test_a_killed_caller_leaves_nothing(tmp_path):
     supervisors = psutil.Process(caller.pid).children()
     caller.kill()
     caller.wait()
-    gone, alive = psutil.wait_procs([*supervisors, *(psutil.Process(p) for p in pids if psutil.pid_exists(p))], 10)
+    _, alive = psutil.wait_procs(
+        [*supervisors, *(psutil.Process(p) for p in pids if psutil.pid_exists(p))], 10
+    )
     assert not alive
     assert not list(tmp_path.glob("script-*"))
 
@@ -526,7 +552,9 @@ def test_the_users_own_sitecustomize_still_runs(tmp_path):
 
 
 def test_the_scripts_import_path_is_that_of_a_plain_script():
-    program = "import sys\nprint([p for p in sys.path[1:]], 'recorder' in sys.modules, 'helpers' in sys.modules)"
+    program = (
+        "import sys\nprint([p for p in sys.path[1:]], 'recorder' in sys.modules, 'helpers' in sys.modules)"
+    )
     bare = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""}
     )

@@ -431,6 +431,7 @@ def test_the_short_form_is_stable_and_in_good_english() -> None:
         ('  File "/usr/lib/python3.14t/threading.py", line 2', '  File "threading.py", line 2'),
         ("~/v/lib/python3.11/site-packages/numpy/core.py:3: UserWarning", "numpy/core.py:3: UserWarning"),
         (r'  File "C:\Python311\Lib\threading.py", line 2', r'  File "threading.py", line 2'),
+        ("/usr/lib/python3/dist-packages/apt.py:3", "apt.py:3"),
         ("and/or script.py:3 in /usr/lib/x", "and/or script.py:3 in /usr/lib/x"),
         ("\x1b[32m/opt/lib/python3.12/queue.py:7\x1b[39m", "\x1b[32mqueue.py:7\x1b[39m"),
     ],

@@ -2,7 +2,7 @@
 
 Standard library only, and nothing of ours above it. A script gets it through `startup/sitecustomize.py`,
 without being touched; a notebook's cell through `helpers.record`. What it writes is described in
-`format`, how in `tape`; each of the other modules makes one part of the standard library tell what
+`fileformat`, how in `tape`; each of the other modules makes one part of the standard library tell what
 it does.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import _thread
 
 from . import locks, multiprocess, processes, queues, selecting, signals, tape, threads
-from .format import BEGIN
+from .fileformat import BEGIN
 from .multiprocess import default_start_method
 from .patching import put_back, when_imported
 

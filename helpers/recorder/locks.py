@@ -10,15 +10,18 @@ from __future__ import annotations
 import _thread
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any
 
-from . import format, tape
+from . import fileformat, tape
 from .patching import caller, replace
 from .tape import STRUCT_ERROR, now, pack_into, record, turn_page
 
-WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
-TAKE, FREE, UNDONE = format.TAKE << 56, format.FREE << 56, format.UNDONE << 56
+TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
 
 
 def _judge(blocking: bool, timeout: float) -> None:

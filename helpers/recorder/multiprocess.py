@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import itertools
 import sys
-from types import FrameType
-from typing import Any
 
-from . import format, tape
+from . import fileformat, tape
 from .patching import INTERNAL, NUMBER, replace, same_face, when_imported
 from .signals import number_of
 from .tape import record
 
-START = format.START << 56
-WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
-TAKE, FREE, UNDONE = format.TAKE << 56, format.FREE << 56, format.UNDONE << 56
-PUT = format.PUT << 56
-PIPE = format.PIPE
+TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+START = fileformat.START << 56
+WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
+PUT = fileformat.PUT << 56
+PIPE = fileformat.PIPE
 
 
 _unnamed = itertools.count()
@@ -166,14 +169,16 @@ def queues(module: Any) -> None:
     def number_it(self: Any) -> None:
         file, line = _first_user_frame(sys._getframe(2))
         key = self._rlock._recorder_key
-        number = tape.define(f"multiprocessing.{type(self).__name__}", file=file, line=line, key=f"queue {key}")
+        number = tape.define(
+            f"multiprocessing.{type(self).__name__}", file=file, line=line, key=f"queue {key}"
+        )
         self.__dict__[NUMBER] = number
         # A reader holds this lock while it waits. If it is killed then, nobody ever reads again:
         # so it is shown, though it is the library's own. And so are the places that writers take.
-        tape.define(format.READ_LOCK, file=file, line=line, key=key)
+        tape.define(fileformat.READ_LOCK, file=file, line=line, key=key)
         if self._wlock is not None:  # Windows needs none
-            tape.define(format.WRITE_LOCK, file=file, line=line, key=self._wlock._recorder_key)
-        tape.define(format.PLACES, file=file, line=line, key=self._sem._recorder_key)
+            tape.define(fileformat.WRITE_LOCK, file=file, line=line, key=self._wlock._recorder_key)
+        tape.define(fileformat.PLACES, file=file, line=line, key=self._sem._recorder_key)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
@@ -217,7 +222,7 @@ def connection(module: Any) -> None:
     original_send, original_receive = cls._send_bytes, cls._recv_bytes
 
     def _send_bytes(self: Any, *args: Any, **kwargs: Any) -> Any:
-        record(WAIT | format.FULL << 32 | PIPE)
+        record(WAIT | fileformat.FULL << 32 | PIPE)
         try:
             return original_send(self, *args, **kwargs)
         finally:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
-from typing import Any
 
-from . import format, tape
+from . import fileformat, tape
 from .patching import replace, same_face
 from .tape import record
 
-WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
-KILL, REAP, EXIT = format.KILL << 56, format.REAP << 56, format.EXIT << 56
-FORK, CHILD = format.FORK << 56, format.CHILD << 56
+TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
+if TYPE_CHECKING:
+    from typing import Any
+
+WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+KILL, REAP, EXIT = fileformat.KILL << 56, fileformat.REAP << 56, fileformat.EXIT << 56
+FORK, CHILD = fileformat.FORK << 56, fileformat.CHILD << 56
 
 _forks = itertools.count(1)
 _hooked = False
@@ -36,10 +39,8 @@ def _kill() -> None:
     original = os.kill
 
     def kill(pid: int, signal: int, /) -> None:
-        try:
-            record(KILL | (int(signal) & 0xFF) << 32 | (pid & 0xFFFFFFFF))
-        except (TypeError, ValueError):
-            pass  # the call below says what is wrong with its arguments
+        if isinstance(pid, int) and isinstance(signal, int):  # else the call below says what is wrong
+            record(KILL | (signal & 0xFF) << 32 | (pid & 0xFFFFFFFF))
         original(pid, signal)
 
     replace(os, "kill", same_face(kill, original))
@@ -58,7 +59,7 @@ def _waiting_for_a_child(name: str) -> None:
         if not isinstance(pid, int) or not isinstance(options, int):
             return original(*arguments)
         blocks = not options & getattr(os, "WNOHANG", 0)
-        on = tape.number_of_process(pid) if pid > 0 else format.ANY_CHILD
+        on = tape.number_of_process(pid) if pid > 0 else fileformat.ANY_CHILD
         if blocks:
             record(WAIT | on)
         end = GAVE_UP

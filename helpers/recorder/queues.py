@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from . import format
+from . import fileformat
 from .patching import NUMBER, replace, same_face
 from .signals import give_number, number_of
 from .tape import record
 
-WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
-PUT, TOOK, UNDONE = format.PUT << 56, format.TOOK << 56, format.UNDONE << 56
-WAIT_FULL, GOT_FULL = WAIT | format.FULL << 32, GOT | format.FULL << 32
+TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
+if TYPE_CHECKING:
+    from typing import Any
+
+WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+PUT, TOOK, UNDONE = fileformat.PUT << 56, fileformat.TOOK << 56, fileformat.UNDONE << 56
+WAIT_FULL, GOT_FULL = WAIT | fileformat.FULL << 32, GOT | fileformat.FULL << 32
 
 
 def install(queue: Any) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from . import format
+from . import fileformat
 from .patching import replace, same_face
 from .tape import record
 
-WAIT, GOT = format.WAIT << 56 | format.PIPE, format.GOT << 56 | format.PIPE
+TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
+if TYPE_CHECKING:
+    from typing import Any
+
+WAIT, GOT = fileformat.WAIT << 56 | fileformat.PIPE, fileformat.GOT << 56 | fileformat.PIPE
 
 
 def install(selectors: Any) -> None:

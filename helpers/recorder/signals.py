@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any
 
-from . import format, tape
+from . import fileformat, tape
 from .locks import RLock
 from .patching import NUMBER, caller, replace, same_face
 from .tape import record
 
-WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
-TAKE, FREE, UNDONE = format.TAKE << 56, format.FREE << 56, format.UNDONE << 56
-SIGNAL, TIMED_OUT = format.SIGNAL << 56, format.TIMED_OUT << 56
+TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
+SIGNAL, TIMED_OUT = fileformat.SIGNAL << 56, fileformat.TIMED_OUT << 56
 
 
 def number_of(made: Any) -> int:
@@ -34,7 +37,9 @@ def number_of(made: Any) -> int:
 def _kind_of(made: object) -> str:
     """The name of its class, or of the library's class that it extends."""
     classes = type(made).__mro__
-    return next((cls.__name__ for cls in classes if cls.__module__ in ("threading", "queue")), classes[0].__name__)
+    return next(
+        (cls.__name__ for cls in classes if cls.__module__ in ("threading", "queue")), classes[0].__name__
+    )
 
 
 def _name_in_main(made: object) -> str:
@@ -126,11 +131,11 @@ def _condition() -> None:
             # the same, or it would seem to run. But not the moment a starter waits for its thread.
             if getattr(tape.local, "starting", False):
                 return bool(original(self, timeout))
-            record(WAIT | format.INTERNAL)
+            record(WAIT | fileformat.INTERNAL)
             try:
                 return bool(original(self, timeout))
             finally:
-                record(GOT | format.INTERNAL)
+                record(GOT | fileformat.INTERNAL)
         record(WAIT | number)
         notified = bool(original(self, timeout))
         if not notified:
@@ -143,7 +148,7 @@ def _condition() -> None:
 
 
 def recorded_acquire(original: Callable[..., bool]) -> Callable[..., bool]:
-    """An `acquire(blocking, timeout)` that records; it asks first without waiting, to know whether it must."""
+    """An `acquire` that records; it asks first without waiting, to know whether it must."""
 
     def acquire(self: Any, blocking: bool = True, timeout: float | None = None) -> bool:
         number = number_of(self)

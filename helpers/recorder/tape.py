@@ -1,4 +1,4 @@
-"""Where events are written: per-thread pages in memory-mapped files (the layout is in `format`).
+"""Where events are written: per-thread pages in memory-mapped files (the layout is in `fileformat`).
 
 `record` is called from inside the primitives of the recorded program, with locks held and between
 any two of its steps. So it must not wait, must not let go of the interpreter's lock (a recorder that
@@ -15,18 +15,22 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Callable
 
-from . import format
+from . import fileformat
+
+TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Slot = Callable[[], int]
 
 now = time.perf_counter_ns
 pack_into = struct.Struct("<qq").pack_into
 STRUCT_ERROR = struct.error
 
-Slot = Callable[[], int]
 
 # Where a thread whose events are not wanted writes: always to the same place.
-_NOWHERE: tuple[memoryview, Slot] = (memoryview(bytearray(format.RECORD)), itertools.repeat(0).__next__)
+_NOWHERE: tuple[memoryview, Slot] = (memoryview(bytearray(fileformat.RECORD)), itertools.repeat(0).__next__)
 
 local = _thread._local()  # .tape: this thread's (page, next offset)
 folder = ""
@@ -34,12 +38,12 @@ on = False
 # None: every thread is recorded. A set: only the threads with these idents (a notebook kernel has others).
 admitted: set[int] | None = None
 
-_numbers = itertools.count(format.FIRST_FREE)
+_numbers = itertools.count(fileformat.FIRST_FREE)
 _lanes = itertools.count()
 _segments = itertools.count()
 _process = ""  # names this process's files
 _header: dict[str, object] = {}
-_size = format.FIRST_SEGMENT
+_size = fileformat.FIRST_SEGMENT
 _pages: list[memoryview] = []  # unused pages of the newest segment; list.pop is atomic
 _keep: list[mmap.mmap] = []  # mapped files must outlive their views, to the very end
 _text: memoryview | None = None
@@ -88,11 +92,11 @@ def _renew(parent: dict[str, object]) -> None:
     global local, _header, _lanes, _pages, _process, _segments, _size, _text
     local = _thread._local()
     _lanes, _segments = itertools.count(), itertools.count()
-    _size, _pages, _text = format.FIRST_SEGMENT, [], None
+    _size, _pages, _text = fileformat.FIRST_SEGMENT, [], None
     began = now()
     _process = f"{os.getpid()}-{began}"
     _header = {
-        "format": format.FORMAT,
+        "format": fileformat.FORMAT,
         "pid": os.getpid(),
         "ppid": os.getppid(),
         "began": began,
@@ -124,9 +128,9 @@ def turn_page(code: int) -> None:
     if lane is None:
         lane = local.lane = next(_lanes)
         _write(_lane_line(lane))
-    slot = itertools.count(format.RECORD, format.RECORD).__next__
+    slot = itertools.count(fileformat.RECORD, fileformat.RECORD).__next__
     pack_into(page, slot(), now(), code)
-    pack_into(page, 0, lane, format.PAGE_OF_EVENTS << 56)
+    pack_into(page, 0, lane, fileformat.PAGE_OF_EVENTS << 56)
     local.tape = page, slot
 
 
@@ -144,14 +148,14 @@ def define(
     """
     number = next(_numbers)
     fields = (str(number), kind, name[:200], file[-1000:], str(line), str(int(internal)), key[:200])
-    _define(format.DEFINE, *fields)
+    _define(fileformat.DEFINE, *fields)
     return number
 
 
 def define_process(number: int, pid: int) -> None:
     """Write down that the Process object with this number has this process id."""
     _numbers_of_processes[pid] = number
-    _define(format.PROCESS, str(number), str(pid))
+    _define(fileformat.PROCESS, str(number), str(pid))
 
 
 def number_of_process(pid: int) -> int:
@@ -163,7 +167,7 @@ def number_of_process(pid: int) -> int:
 
 def define_name(name: str) -> None:
     """Write down what this process is called."""
-    _define(format.NAME, name[:200])
+    _define(fileformat.NAME, name[:200])
 
 
 def _define(*fields: str) -> None:
@@ -184,7 +188,7 @@ def _lane_line(lane: int) -> bytes:
     # Not current_thread(): that would make a dummy Thread object the program did not ask for.
     thread = threading._active.get(ident) if threading else None
     name, daemon = (thread.name, thread.daemon) if thread else ("", False)
-    return _line(format.LANE, str(lane), str(ident), name[:200], str(int(daemon)))
+    return _line(fileformat.LANE, str(lane), str(ident), name[:200], str(int(daemon)))
 
 
 def _write(line: bytes) -> None:
@@ -193,12 +197,12 @@ def _write(line: bytes) -> None:
         return
     size = len(line)
     with _growing:
-        if _text is None or _text_at + size > format.PAGE:
+        if _text is None or _text_at + size > fileformat.PAGE:
             page = _new_page()
             if page is None:
                 return
-            pack_into(page, 0, 0, format.PAGE_OF_TEXT << 56)
-            _text, _text_at = page, format.RECORD
+            pack_into(page, 0, 0, fileformat.PAGE_OF_TEXT << 56)
+            _text, _text_at = page, fileformat.RECORD
         # A signal handler of this thread may define something of its own here. Signals are handled
         # at calls and jumps only, and there is none between these two statements.
         begin = _text_at
@@ -221,8 +225,8 @@ def _grow() -> bool:
     """Map a further segment; False, and the end of the recording, where that cannot be."""
     global _size, on
     try:
-        if sum(entry.stat().st_size for entry in os.scandir(folder)) + _size > format.LIMIT:
-            return _give_up(format.LIMIT_REACHED)
+        if sum(entry.stat().st_size for entry in os.scandir(folder)) + _size > fileformat.LIMIT:
+            return _give_up(fileformat.LIMIT_REACHED)
         path = f"{folder}/{_process}.{next(_segments)}.rec"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
@@ -230,14 +234,16 @@ def _grow() -> bool:
             mapped = mmap.mmap(descriptor, _size, **_NO_DESCRIPTOR)
         finally:
             os.close(descriptor)
-        header = repr(_header).encode("utf-8", "backslashreplace")[: format.PAGE]
+        header = repr(_header).encode("utf-8", "backslashreplace")[: fileformat.PAGE]
         mapped[: len(header)] = header
     except OSError:
-        return _give_up(format.LOST)
+        return _give_up(fileformat.LOST)
     view = memoryview(mapped)
     _keep.append(mapped)
-    _pages.extend(view[at : at + format.PAGE] for at in range(_size - format.PAGE, 0, -format.PAGE))
-    _size = min(_size * 2, format.LARGEST_SEGMENT)
+    _pages.extend(
+        view[at : at + fileformat.PAGE] for at in range(_size - fileformat.PAGE, 0, -fileformat.PAGE)
+    )
+    _size = min(_size * 2, fileformat.LARGEST_SEGMENT)
     return True
 
 
@@ -252,7 +258,8 @@ def _reserve(descriptor: int, size: int) -> None:
 def _give_up(why: str) -> bool:
     global on
     on = False
-    try:
+    # contextlib.suppress would be an import for every recorded program.
+    try:  # noqa: SIM105
         os.close(os.open(f"{folder}/{why}", os.O_CREAT | os.O_WRONLY, 0o600))
     except OSError:
         pass  # the folder itself is gone: the reader will find nothing, and say so

@@ -6,16 +6,19 @@ import _thread
 import sys
 import threading
 import time
-from typing import Any
 
-from . import format, tape
+from . import fileformat, tape
 from .patching import NUMBER, caller, replace, same_face
 from .tape import record
 
-BEGIN, END, START = format.BEGIN << 56, format.END << 56, format.START << 56
-WAIT, GOT, GAVE_UP = format.WAIT << 56, format.GOT << 56, format.GAVE_UP << 56
-UNDONE, RAISED = format.UNDONE << 56, format.RAISED << 56
-SLEEP, WAKE = WAIT | format.SLEEP, GOT | format.SLEEP
+TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
+if TYPE_CHECKING:
+    from typing import Any
+
+BEGIN, END, START = fileformat.BEGIN << 56, fileformat.END << 56, fileformat.START << 56
+WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+UNDONE, RAISED = fileformat.UNDONE << 56, fileformat.RAISED << 56
+SLEEP, WAKE = WAIT | fileformat.SLEEP, GOT | fileformat.SLEEP
 
 
 def _thread_class() -> None:
@@ -103,11 +106,11 @@ def _exit() -> None:
         if not others:
             original()
             return
-        record(WAIT | format.AT_EXIT)
+        record(WAIT | fileformat.AT_EXIT)
         try:
             original()
         finally:
-            record(GOT | format.AT_EXIT)
+            record(GOT | fileformat.AT_EXIT)
 
     # The interpreter looks it up in the module when it ends.
     replace(threading, "_shutdown", same_face(shutdown, original))

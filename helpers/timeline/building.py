@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from helpers.recorder import format
+from helpers.recorder import fileformat
 from helpers.timeline import Timeline, waiting
 from helpers.timeline.model import (
     SPAN,
@@ -27,7 +27,7 @@ from helpers.timeline.model import (
     SyncObject,
     Wakeups,
 )
-from helpers.timeline.reading import Recording, RecordedProcess
+from helpers.timeline.reading import RecordedProcess, Recording
 from helpers.timeline.waiting import EVENT, Array, Sources
 
 RUNNING, SLEEP = STATES.index("running"), STATES.index("sleep")
@@ -111,8 +111,10 @@ def _add_unrecorded_children(recording: Recording, deaths: Mapping[int, tuple[in
     for process in processes:
         for records in process.events.values():
             kinds, numbers = records[:, 1] >> 56, records[:, 1] & 0xFFFFFFFF
-            reaped[process.name] |= set(numbers[kinds == format.REAP].tolist())
-            for time, number in zip(records[kinds == format.FORK, 0], numbers[kinds == format.FORK], strict=True):
+            reaped[process.name] |= set(numbers[kinds == fileformat.REAP].tolist())
+            for time, number in zip(
+                records[kinds == fileformat.FORK, 0], numbers[kinds == fileformat.FORK], strict=True
+            ):
                 if (process.name, int(number)) not in forked:
                     forks.append((int(time), process, int(number)))
     seen = {process.pid for process in processes}
@@ -129,9 +131,9 @@ def _add_unrecorded_children(recording: Recording, deaths: Mapping[int, tuple[in
                 argv=(),
                 parent=parent.name,
                 fork=number,
-                first_number=format.FIRST_FREE,
+                first_number=fileformat.FIRST_FREE,
                 lanes={0: (0, "MainThread", False)},
-                events={0: np.array([[time, format.CHILD << 56 | number]], "i8")},
+                events={0: np.array([[time, fileformat.CHILD << 56 | number]], "i8")},
             )
             recording.processes[child.name] = child
 
@@ -162,7 +164,7 @@ class _Events:
         for process in _in_order_of_birth(recording.processes):
             if _own_process(process) == _HIDDEN:
                 continue
-            starts = _times(process, format.START)
+            starts = _times(process, fileformat.START)
             for lane, records in sorted(process.events.items(), key=lambda each: _begun(each[1], starts)):
                 parts.append(_table(recording, process, len(self.lanes), records))
                 self.lanes.append((process, lane))
@@ -184,12 +186,12 @@ def _in_order_of_birth(processes: Mapping[str, RecordedProcess]) -> list[Recorde
     """By when the parent started each: which of two children runs first is chance."""
     births = {name: process.began for name, process in processes.items()}
     for process in processes.values():
-        forks = _times(process, format.FORK)
+        forks = _times(process, fileformat.FORK)
         for child in processes.values():
             if child.parent == process.name:
                 births[child.name] = forks.get(child.fork, child.began)
     for process in processes.values():
-        starts = _times(process, format.START)
+        starts = _times(process, fileformat.START)
         for number, pid in process.processes.items():
             for child in processes.values():
                 if child.pid == pid and child.began > process.began:
@@ -209,7 +211,7 @@ def _times(process: RecordedProcess, kind: int) -> dict[int, int]:
 def _begun(records: Array, starts: Mapping[int, int]) -> int:
     """When a lane was started by another thread; where that is not known, its first event."""
     time, code = int(records[0, 0]), int(records[0, 1])
-    return starts.get(code & 0xFFFFFFFF, time) if code >> 56 == format.BEGIN else time
+    return starts.get(code & 0xFFFFFFFF, time) if code >> 56 == fileformat.BEGIN else time
 
 
 def _table(recording: Recording, process: RecordedProcess, lane: int, records: Array) -> Array:
@@ -222,7 +224,14 @@ def _table(recording: Recording, process: RecordedProcess, lane: int, records: A
     rows["number"] = codes & 0xFFFFFFFF
     names_object = ~np.isin(
         rows["kind"],
-        (format.RAISED, format.FORK, format.CHILD, format.KILL, format.REAP, format.EXIT),
+        (
+            fileformat.RAISED,
+            fileformat.FORK,
+            fileformat.CHILD,
+            fileformat.KILL,
+            fileformat.REAP,
+            fileformat.EXIT,
+        ),
     )
     rows["on"] = -1
     numbers, where = np.unique(rows["number"][names_object], return_inverse=True)
@@ -258,7 +267,7 @@ class _Family:
         self.parent: list[tuple[int, int] | None] = [None] * len(pids)
         self.how = [""] * len(pids)
         self.object_of: list[list[int]] = [[] for _ in pids]
-        forks, starts = events.of_kind(format.FORK), events.of_kind(format.START)
+        forks, starts = events.of_kind(fileformat.FORK), events.of_kind(fileformat.START)
         servers = {index for index, each in enumerate(self.processes) if _own_process(each) == "fork server"}
         for index, process in enumerate(self.processes):
             forked_by = by_name.get(process.parent)
@@ -273,7 +282,9 @@ class _Family:
         for index, process in enumerate(self.processes):
             for number, pid in process.processes.items():
                 # An id can be used again: the child is the one that began after its parent, first.
-                children = [n for n, p in enumerate(self.processes) if p.pid == pid and p.began > process.began]
+                children = [
+                    n for n, p in enumerate(self.processes) if p.pid == pid and p.began > process.began
+                ]
                 if not children:
                     continue
                 child = children[0]
@@ -285,7 +296,9 @@ class _Family:
         self.names = self._name(events)
         for index, objects in enumerate(self.object_of):
             for each in objects:
-                recording.objects[each] = replace(recording.objects[each], kind="Process", name=self.names[index])
+                recording.objects[each] = replace(
+                    recording.objects[each], kind="Process", name=self.names[index]
+                )
 
     def _name(self, events: _Events) -> list[str]:
         names: list[str] = []
@@ -331,8 +344,8 @@ class _Fates:
             for index in range(len(family.processes))
         ]
         died, self.ending, self.detail, self.alive = [], [], [], []
-        thread_ends = events.of_kind(format.END)
-        raised = {int(row["lane"]): int(row["number"]) for row in events.of_kind(format.RAISED)}
+        thread_ends = events.of_kind(fileformat.END)
+        raised = {int(row["lane"]): int(row["number"]) for row in events.of_kind(fileformat.RAISED)}
         for lane, (process, _) in enumerate(events.lanes):
             index = int(events.process_of_lane[lane])
             at, ending, detail = ends[index]
@@ -362,10 +375,10 @@ class _Fates:
             return stopped[pid], "stopped", ""
         mine = events.process_of_lane[events.rows["lane"]] == index
         last = int(events.rows["time"][mine].max())
-        exits = events.rows[mine & (events.rows["kind"] == format.EXIT)]
+        exits = events.rows[mine & (events.rows["kind"] == fileformat.EXIT)]
         at, code = deaths.get(pid, (None, None))
         if code is None:
-            reaped = events.of_kind(format.REAP)
+            reaped = events.of_kind(fileformat.REAP)
             reaped = reaped[(reaped["number"] == pid) & (reaped["time"] >= last)]
             if len(reaped):
                 at, code = int(reaped["time"][0]), _exit_code(int(reaped["detail"][0]))
@@ -376,7 +389,7 @@ class _Fates:
         if code >= 0:
             return (last if len(exits) else at), "ended", f"exit code {code}" if code else ""
         # Its parent may have looked long after: the moment of the signal is closer to the truth.
-        kills = events.of_kind(format.KILL)
+        kills = events.of_kind(fileformat.KILL)
         kills = kills[(kills["number"] == pid) & (kills["detail"] == -code) & (kills["time"] <= at)]
         when = int(kills["time"][-1]) if len(kills) else at
         return max(when, last), "killed", _signal_name(-code)
@@ -397,9 +410,9 @@ def _signal_name(number: int) -> str:
 def _lanes(recording: Recording, events: _Events, family: _Family, fates: _Fates) -> list[Lane]:
     starts = {
         (int(events.process_of_lane[row["lane"]]), int(row["number"])): (int(row["lane"]), int(row["time"]))
-        for row in events.of_kind(format.START)
+        for row in events.of_kind(fileformat.START)
     }
-    begins = {int(row["lane"]): int(row["number"]) for row in events.of_kind(format.BEGIN)[::-1]}
+    begins = {int(row["lane"]): int(row["number"]) for row in events.of_kind(fileformat.BEGIN)[::-1]}
     zero = recording.zero
     lanes = []
     for number, (process, own) in enumerate(events.lanes):
@@ -442,10 +455,10 @@ def _who_woke(
     is_queue = np.array([each.kind == "queue.Queue" or each.kind.endswith("Queue") for each in objects], bool)
     on_queue = np.zeros(len(rows), bool)
     on_queue[rows["on"] >= 0] = is_queue[rows["on"][rows["on"] >= 0]]
-    got = (kind == format.GOT) & on_queue
-    gave = (kind == format.PUT) | (got & (detail == format.FULL))
-    took = (kind == format.TOOK) | (got & (detail == format.EMPTY))
-    freed = kind == format.FREE
+    got = (kind == fileformat.GOT) & on_queue
+    gave = (kind == fileformat.PUT) | (got & (detail == fileformat.FULL))
+    took = (kind == fileformat.TOOK) | (got & (detail == fileformat.EMPTY))
+    freed = kind == fileformat.FREE
 
     def sources(chosen: Array) -> Sources:
         return Sources(rows["lane"][chosen], rows["time"][chosen], rows["on"][chosen])
@@ -459,17 +472,17 @@ def _who_woke(
     join = np.isin(kind_of, ["Thread", "Process"])
     event = kind_of == "Event"
     rest = ~(lock_like | queue_like | shared_queue | barrier | join | event)
-    full = waits["side"] == format.FULL
+    full = waits["side"] == fileformat.FULL
     for which, source, find in (
         (lock_like, sources(freed), waiting.last_before_end),
         (queue_like & ~full, sources(gave | freed), waiting.last_before_end),
         (queue_like & full, sources(took), waiting.last_before_end),
         # Whether its get() has to wait is not asked first; an item that is there already wakes nobody.
         (shared_queue, sources(gave | freed), waiting.last_within),
-        (barrier, sources(kind == format.WAIT), waiting.last_within),
+        (barrier, sources(kind == fileformat.WAIT), waiting.last_within),
         (join, ends, waiting.last_within),
-        (event, sources(kind == format.SIGNAL), waiting.first_since_start),
-        (rest, sources(kind == format.SIGNAL), waiting.last_within),
+        (event, sources(kind == fileformat.SIGNAL), waiting.first_since_start),
+        (rest, sources(kind == fileformat.SIGNAL), waiting.last_within),
     ):
         at = np.flatnonzero(which)
         if len(at):
@@ -484,7 +497,7 @@ def _ends(events: _Events, family: _Family, fates: _Fates) -> Sources:
     """The ends of threads and processes, as what others join."""
     found = [
         (int(row["lane"]), int(fates.died[row["lane"]]), int(row["on"]))
-        for row in events.of_kind(format.END)
+        for row in events.of_kind(fileformat.END)
         if row["on"] >= 0
     ]
     for index, objects in enumerate(family.object_of):
@@ -508,7 +521,7 @@ def _reaped_any(
     if not any_child.any():
         return
     main_of = {process.pid: events.main[index] for index, process in enumerate(family.processes)}
-    for row in events.of_kind(format.REAP):
+    for row in events.of_kind(fileformat.REAP):
         mine = np.flatnonzero(any_child & (waits["lane"] == row["lane"]) & (waits["end"] <= row["time"]))
         child = main_of.get(int(row["number"]))
         if len(mine) and child is not None and fates.died[child] >= waits["start"][mine[-1]]:
@@ -552,7 +565,9 @@ def _stuck(
 ) -> Deadlock:
     """The waits that had not ended when the recording did, and the cycle they form."""
     open_holds = holds[holds["open"]]
-    thread_lane = {int(row["on"]): int(row["lane"]) for row in events.of_kind(format.BEGIN) if row["on"] >= 0}
+    thread_lane = {
+        int(row["on"]): int(row["lane"]) for row in events.of_kind(fileformat.BEGIN) if row["on"] >= 0
+    }
     for index, own in enumerate(family.object_of):
         thread_lane.update(dict.fromkeys(own, events.main[index]))
     stuck = []

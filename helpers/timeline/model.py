@@ -239,7 +239,9 @@ class Holds(Rows[Hold]):
 
     def row(self, values: Any) -> Hold:
         lock = self.objects[int(values["lock"])]
-        return Hold(int(values["lane"]), lock, float(values["start"]), float(values["end"]), bool(values["open"]))
+        return Hold(
+            int(values["lane"]), lock, float(values["start"]), float(values["end"]), bool(values["open"])
+        )
 
 
 class Wakeups(Rows[Wakeup]):

@@ -1,4 +1,4 @@
-"""Reads a recording's files (their layout is in `helpers.recorder.format`)."""
+"""Reads a recording's files (their layout is in `helpers.recorder.fileformat`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from helpers.recorder import format
+from helpers.recorder import fileformat
 from helpers.timeline import Timeline
 from helpers.timeline.model import SyncObject
 from helpers.timeline.naming import NameFinder
@@ -22,11 +22,11 @@ Array = npt.NDArray[Any]
 
 # What the numbers below FIRST_FREE stand for.
 _RESERVED = {
-    format.SLEEP: SyncObject("sleep", "a sleep"),
-    format.AT_EXIT: SyncObject("Thread", "the other threads"),
-    format.PIPE: SyncObject("pipe", "a pipe"),
-    format.ANY_CHILD: SyncObject("Process", "any child"),
-    format.INTERNAL: SyncObject("Condition", "something of the standard library", internal=True),
+    fileformat.SLEEP: SyncObject("sleep", "a sleep"),
+    fileformat.AT_EXIT: SyncObject("Thread", "the other threads"),
+    fileformat.PIPE: SyncObject("pipe", "a pipe"),
+    fileformat.ANY_CHILD: SyncObject("Process", "any child"),
+    fileformat.INTERNAL: SyncObject("Condition", "something of the standard library", internal=True),
 }
 
 
@@ -78,10 +78,10 @@ class Recording:
             for number, fields in process.definitions.items():
                 if fields[-1]:
                     self.object_of(process, number)
-        if os.path.exists(Path(folder) / format.LIMIT_REACHED):
-            limit = f"{format.LIMIT >> 20} MiB"
+        if os.path.exists(Path(folder) / fileformat.LIMIT_REACHED):
+            limit = f"{fileformat.LIMIT >> 20} MiB"
             self.notes.append(f"The recording is full ({limit}): what came later is missing.")
-        if os.path.exists(Path(folder) / format.LOST):
+        if os.path.exists(Path(folder) / fileformat.LOST):
             self.notes.append("The recording stopped early, because its folder could no longer be written.")
         times = [records[:, 0].min() for p in self.processes.values() for records in p.events.values()]
         self.zero = int(min(times, default=0))
@@ -119,9 +119,12 @@ class Recording:
 
     def _name_parts_of_queues(self, process: RecordedProcess) -> None:
         for number, (kind, _, file, line, _, key) in process.definitions.items():
-            if kind in (format.READ_LOCK, format.WRITE_LOCK, format.PLACES) and key not in self._by_key:
+            if (
+                kind in (fileformat.READ_LOCK, fileformat.WRITE_LOCK, fileformat.PLACES)
+                and key not in self._by_key
+            ):
                 queue = self._name(process, number)
-                what = "multiprocessing.Queue" if kind == format.PLACES else "multiprocessing.Lock"
+                what = "multiprocessing.Queue" if kind == fileformat.PLACES else "multiprocessing.Lock"
                 self._by_key[key] = len(self.objects)
                 shown = file.removeprefix(self._leave_out)
                 self.objects.append(SyncObject(what, f"{kind} {queue}", shown, int(line)))
@@ -141,12 +144,12 @@ class Recording:
 
     def _read(self, file: Path) -> None:
         data = np.fromfile(file, dtype=np.uint8)
-        pages = data[: len(data) // format.PAGE * format.PAGE].reshape(-1, format.PAGE)
+        pages = data[: len(data) // fileformat.PAGE * fileformat.PAGE].reshape(-1, fileformat.PAGE)
         if not len(pages):
             return
         try:
             header = ast.literal_eval(bytes(pages[0]).rstrip(b"\0").decode("utf-8", "replace"))
-            if header["format"] != format.FORMAT:
+            if header["format"] != fileformat.FORMAT:
                 raise ValueError
         except (ValueError, SyntaxError, KeyError, TypeError):
             self.notes.append("A part of the recording cannot be read: its process ended while it was made.")
@@ -164,12 +167,12 @@ class Recording:
                 fork=header.get("fork", 0),
                 first_number=header["numbers"],
             )
-        firsts = pages[:, : format.RECORD].copy().view("<i8").reshape(-1, 2)
+        firsts = pages[:, : fileformat.RECORD].copy().view("<i8").reshape(-1, 2)
         kinds = firsts[:, 1] >> 56
-        for at in np.flatnonzero(kinds[1:] == format.PAGE_OF_TEXT) + 1:
-            _read_text(process, bytes(pages[at, format.RECORD :]))
-        events = np.flatnonzero(kinds[1:] == format.PAGE_OF_EVENTS) + 1
-        records = pages[events, format.RECORD :].copy().view("<i8").reshape(len(events), -1, 2)
+        for at in np.flatnonzero(kinds[1:] == fileformat.PAGE_OF_TEXT) + 1:
+            _read_text(process, bytes(pages[at, fileformat.RECORD :]))
+        events = np.flatnonzero(kinds[1:] == fileformat.PAGE_OF_EVENTS) + 1
+        records = pages[events, fileformat.RECORD :].copy().view("<i8").reshape(len(events), -1, 2)
         for lane in np.unique(firsts[events, 0]):
             mine = records[firsts[events, 0] == lane].reshape(-1, 2)
             mine = mine[mine[:, 1] != 0]
@@ -211,7 +214,7 @@ class Recording:
 def _begins_with(process: RecordedProcess, lane: int) -> int:
     if lane in process.events:
         code = int(process.events[lane][0, 1])
-        if code >> 56 == format.BEGIN:
+        if code >> 56 == fileformat.BEGIN:
             return code & 0xFFFFFFFF
     return 0
 
@@ -226,11 +229,11 @@ def _read_text(process: RecordedProcess, text: bytes) -> None:
     complete = text[: text.rfind(b"\n") + 1]
     for line in complete.decode("utf-8", "replace").splitlines():
         kind, *fields = line.split("\t")
-        if kind == format.DEFINE:
+        if kind == fileformat.DEFINE:
             process.definitions[int(fields[0])] = tuple(fields[1:])
-        elif kind == format.LANE:
+        elif kind == fileformat.LANE:
             process.lanes[int(fields[0])] = int(fields[1]), fields[2], fields[3] == "1"
-        elif kind == format.PROCESS:
+        elif kind == fileformat.PROCESS:
             process.processes[int(fields[0])] = int(fields[1])
-        elif kind == format.NAME:
+        elif kind == fileformat.NAME:
             process.own_name = fields[0]

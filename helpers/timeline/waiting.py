@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from helpers.recorder import format
+from helpers.recorder import fileformat
 from helpers.timeline.model import HOLD
 
 Array = npt.NDArray[Any]
@@ -19,15 +19,23 @@ EVENT = np.dtype(
 )
 # The waits of all lanes: `side` is that of a queue, `got` is false for a timeout or an exception.
 WAIT = np.dtype(
-    [("lane", "i4"), ("start", "i8"), ("end", "i8"), ("on", "i4"), ("side", "u1"), ("got", "?"), ("open", "?")]
+    [
+        ("lane", "i4"),
+        ("start", "i8"),
+        ("end", "i8"),
+        ("on", "i4"),
+        ("side", "u1"),
+        ("got", "?"),
+        ("open", "?"),
+    ]
 )
 
 
 def take_back(events: Array) -> None:
     """Blank out, in place, what an UNDONE after it says did not happen, and waits that timed out."""
     for undone, was, becomes in (
-        (format.UNDONE, (format.FREE, format.PUT, format.TOOK, format.START), 0),
-        (format.TIMED_OUT, (format.GOT,), format.GAVE_UP),
+        (fileformat.UNDONE, (fileformat.FREE, fileformat.PUT, fileformat.TOOK, fileformat.START), 0),
+        (fileformat.TIMED_OUT, (fileformat.GOT,), fileformat.GAVE_UP),
     ):
         for at in np.flatnonzero(events["kind"] == undone):
             lane, number = events["lane"][at], events["number"][at]
@@ -46,8 +54,8 @@ def waits(events: Array, died: Array) -> Array:
         events: with dtype `EVENT`, in order of lane and time.
         died: per lane, when it ended, nanoseconds; an open wait ends there.
     """
-    begins = events["kind"] == format.WAIT
-    ends = (events["kind"] == format.GOT) | (events["kind"] == format.GAVE_UP)
+    begins = events["kind"] == fileformat.WAIT
+    ends = (events["kind"] == fileformat.GOT) | (events["kind"] == fileformat.GAVE_UP)
     relevant = np.flatnonzero(begins | ends)
     chosen = events[relevant]
     step = np.where(begins[relevant], 1, -1)
@@ -76,12 +84,14 @@ def waits(events: Array, died: Array) -> Array:
     found["on"] = chosen["on"][first]
     found["side"] = chosen["detail"][first]
     found["end"] = np.where(closed, chosen["time"][end_at], died[found["lane"]])
-    found["got"] = closed & (chosen["kind"][end_at] == format.GOT)
+    found["got"] = closed & (chosen["kind"][end_at] == fileformat.GOT)
     found["open"] = ~closed
     return found
 
 
-def holds(events: Array, exclusive: Array, semaphores: Array, local: Array, process: Array, died: Array) -> Array:
+def holds(
+    events: Array, exclusive: Array, semaphores: Array, local: Array, process: Array, died: Array
+) -> Array:
     """Who held what: from TAKE (or a GOT) to FREE.
 
     Args:
@@ -95,13 +105,13 @@ def holds(events: Array, exclusive: Array, semaphores: Array, local: Array, proc
         Rows with dtype `HOLD`, times in nanoseconds.
     """
     kind, on = events["kind"], events["on"]
-    takes = (kind == format.TAKE) | (kind == format.GOT)
+    takes = (kind == fileformat.TAKE) | (kind == fileformat.GOT)
     known = on >= 0
     is_lock = np.zeros(len(events), bool)
     is_lock[known] = exclusive[on[known]]
     is_semaphore = np.zeros(len(events), bool)
     is_semaphore[known] = semaphores[on[known]]
-    relevant = np.flatnonzero((takes | (kind == format.FREE)) & (is_lock | is_semaphore))
+    relevant = np.flatnonzero((takes | (kind == fileformat.FREE)) & (is_lock | is_semaphore))
     chosen = events[relevant]
     chosen_takes = takes[relevant]
     # A lock may be released by any thread, so its events are looked at together; a permit of a

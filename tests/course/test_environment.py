@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from helpers.course import environment
 from helpers.course.problem import Problem
 from tests.course.conftest import Project
 
+# Debian has ensurepip in a package of its own; environments made by other tools do without it.
+SETS_UP = pytest.mark.skipif(find_spec("ensurepip") is None, reason="this Python has no ensurepip")
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends the signals of a terminal")
 
 
@@ -25,6 +28,7 @@ def opened(result: subprocess.CompletedProcess[str], project: Project) -> bool:
     return result.returncode == 0 and f"JupyterLab in {project.venv} with" in result.stdout
 
 
+@SETS_UP
 def test_the_first_command_sets_up_and_the_next_finds_it_done(project: Project) -> None:
     first = project.run("lab", "--no-browser", "--port", "9999")
     assert opened(first, project)
@@ -51,6 +55,7 @@ def appears(gate: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
+@SETS_UP
 @POSIX
 def test_an_interrupted_set_up_is_repaired_by_the_next_command(project: Project, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
@@ -72,6 +77,7 @@ def test_an_interrupted_set_up_is_repaired_by_the_next_command(project: Project,
     assert not (project.venv / "half-made").exists()
 
 
+@SETS_UP
 @POSIX
 def test_two_commands_at_once_wait_for_each_other(project: Project, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
@@ -87,6 +93,7 @@ def test_two_commands_at_once_wait_for_each_other(project: Project, tmp_path: Pa
             assert stderr == ""  # the second has found everything done
 
 
+@SETS_UP
 def test_where_uv_does_not_work_pip_does_it(project: Project) -> None:
     installer = project.locks / "installer.txt"
     uv = installer.read_text()
@@ -110,6 +117,7 @@ def test_where_uv_does_not_work_pip_does_it(project: Project) -> None:
     assert "is not the one that the course was made with" in forged.stderr
 
 
+@SETS_UP
 def test_without_network_it_says_so(project: Project) -> None:
     nobody_listens = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "", "PIP_RETRIES": "1"}
     result = project.run("lab", PIP_FIND_LINKS="", **nobody_listens)
@@ -178,6 +186,7 @@ class Stage:
         monkeypatch.setattr(environment, "PYTHON", self.python)
         monkeypatch.setattr(environment, "digest", self.locks.__getitem__)
         monkeypatch.setattr(environment, "install", lambda _, groups: self.installed.append(groups))
+        monkeypatch.setattr(environment, "find_spec", lambda _: True)
         monkeypatch.setattr(environment, "unmet", lambda _: ["something is missing"])
 
     def provide(self, *groups: str) -> bool:

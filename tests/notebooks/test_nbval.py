@@ -51,11 +51,19 @@ display(data, raw=True, metadata={{"helpers": {{"raw": {raw}}}}})"""
 RAW = ["text/html"]
 DIES = "import threading as t; x = t.Thread(name='T', target=lambda: 1 / 0); x.start(); x.join()"
 STDERR = v4.new_output("stream", name="stderr", text="…")
+# What a child writes reaches the cell through a pipe and a thread of the kernel: wait until it has.
+CHILD_PRINTS = """\
+import subprocess, sys, threading
+seen, write = threading.Event(), sys.stdout.write
+sys.stdout.write = lambda text: (write(text), seen.set())
+subprocess.run([sys.executable, "-c", "import os; os.write(1, b'5\\\\n')"])
+assert seen.wait(2)
+del sys.stdout.write"""
 
 NOTEBOOKS = {
     "passes": [
         code(SHOWS.format(text="same", raw=RAW), display("then", "same", RAW)),
-        code("import subprocess, sys; _ = subprocess.run([sys.executable, '-c', 'print(5)'])", stream("5\n")),
+        code(CHILD_PRINTS, stream("5\n")),
         code(
             "import os; print('PYTEST_CURRENT_TEST' in os.environ, os.environ['PYTHON_COLORS'])",
             stream("False 0\n"),

@@ -26,6 +26,15 @@ import random
 from IPython.display import display
 display({"image/png": f"{random.randrange(10**8):08}", "text/plain": "a picture"}, raw=True)"""
 
+# What a child writes reaches the cell through a pipe and a thread of the kernel: wait until it has.
+CHILD_PRINTS = """\
+import subprocess, sys, threading
+seen, write = threading.Event(), sys.stdout.write
+sys.stdout.write = lambda text: (write(text), seen.set())
+subprocess.run([sys.executable, "-c", "import os; os.write(1, b'123\\\\n')"])
+assert seen.wait(30)
+del sys.stdout.write"""
+
 
 @pytest.fixture
 def saved(tmp_path: Path, notebook: Any) -> Callable[..., Path]:
@@ -57,7 +66,7 @@ def test_runs_where_the_notebook_is_with_the_environment_of_a_reader(saved: Call
 
 
 def test_output_of_child_processes_is_there(saved: Callable[..., Path]) -> None:
-    path = saved("import subprocess, sys\n_ = subprocess.run([sys.executable, '-c', 'print(123)'])")
+    path = saved(CHILD_PRINTS)
     refresh(path)
     assert outputs(path)[0][0].text == "123\n"
 

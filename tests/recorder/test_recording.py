@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from types import SimpleNamespace
@@ -27,7 +28,11 @@ def recorded(program, **options):
             name[lane.number] = lane.process if first else f"{lane.process}: {lane.thread}"
     lanes = {name[lane.number]: lane for lane in timeline.lanes}
     waits = {
-        key: [(span.state, span.on.name if span.on else "") for span in timeline.spans[lane.number] if span.state != "running"]
+        key: [
+            (span.state, span.on.name if span.on else "")
+            for span in timeline.spans[lane.number]
+            if span.state != "running"
+        ]
         for key, lane in lanes.items()
     }
     return SimpleNamespace(
@@ -162,7 +167,10 @@ lock.acquire()
 """
     )
     assert seen.run.stdout == "refused\n" * 3
-    assert [hold for hold in seen.holds if hold[1] == "lock"] == [("MainThread", "lock", False), ("MainThread", "lock", True)]
+    assert [hold for hold in seen.holds if hold[1] == "lock"] == [
+        ("MainThread", "lock", False),
+        ("MainThread", "lock", True),
+    ]
 
 
 def test_names_are_those_of_the_program():
@@ -203,7 +211,9 @@ threading.Thread(target=time.sleep, args=(1000,), name="service", daemon=True).s
 """
     )
     lanes = seen.lanes
-    assert [(lane.thread, lane.daemon, lane.ending, lane.detail, lane.how) for lane in seen.timeline.lanes] == [
+    assert [
+        (lane.thread, lane.daemon, lane.ending, lane.detail, lane.how) for lane in seen.timeline.lanes
+    ] == [
         ("MainThread", False, "ended", "", ""),
         ("mine", False, "ended", "", "start"),
         ("inner", False, "raised", "ZeroDivisionError", "start"),
@@ -360,7 +370,11 @@ if __name__ == "__main__":
 def test_every_death_is_recorded_and_every_open_wait_is_kept(method, kill_root):
     seen = recorded(DEATHS, start_method=method, args=["die"] if kill_root else [], timeout=30)
     lanes = {(lane.process, lane.thread): lane for lane in seen.timeline.lanes}
-    ends = {process: (lane.ending, lane.detail) for (process, thread), lane in lanes.items() if thread == "MainThread"}
+    ends = {
+        process: (lane.ending, lane.detail)
+        for (process, thread), lane in lanes.items()
+        if thread == "MainThread"
+    }
     assert ends["terminated"] == ("killed", "SIGTERM")
     assert ends["killed"] == ("killed", "SIGKILL")
     assert ends["normal"] == ("ended", "")
@@ -537,4 +551,4 @@ for each in threads: each.join()
     holds = list(seen.timeline.holds)
     assert len(holds) == 20_000
     assert not any(hold.open for hold in holds)
-    assert all(a.end <= b.start for a, b in zip(holds, holds[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(holds))

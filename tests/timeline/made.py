@@ -263,7 +263,7 @@ def long_names() -> Timeline:
         "the environment; its lanes are missing from this picture, and so are those of its children.",
     )
     long = story.thing("Lock", "self.registry.locks_by_customer_identifier[customer]")
-    short = story.thing("Lock", "m")
+    short = story.thing("Lock", r"$\frac$")
     main = story.lane(process="a process with quite an unreasonably long name", pid=3_214_321)
     other = story.started(
         main, 0.1, "ThreadPoolExecutor-0_0 handles $x^2$ of \u65e5\u672c customers", daemon=True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,7 @@ def spoil(content: dict[str, Any], *where: Any, to: Any) -> None:
         (("spans of lane",), [-1, 5, 6]),
         (("spans", "state", "data"), ""),
         (("spans", "state", "data"), "not base 64!"),
+        (("spans", "start", "data"), base64.b64encode(zlib.compress(bytes(8))).decode()),
         (("spans", "state", "count"), 3),
         (("spans", "lane", "count"), 10**15),
         (("spans", "lane", "count"), -1),

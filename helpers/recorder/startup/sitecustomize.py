@@ -33,7 +33,7 @@ def _lines_as_in_a_terminal() -> None:
 
 
 def _tag_output() -> None:
-    """Say before every piece of output who writes it, where the kernel does not tell (see `supervisor.Tags`)."""
+    """Say before every piece of output who writes it, where the system does not (see `supervisor.Tags`)."""
     import io
 
     class Tagged(io.RawIOBase):

@@ -122,7 +122,7 @@ class _Picture:
         self._set_size(round(y + 2))
 
     def _draw_lanes(self, ordered: bool, top: float) -> float:
-        self.stuck = {wait.lane: wait for wait in self.timeline.stuck.waits}
+        self.stuck = {wait.lane: wait for wait in self.timeline.stuck.waits if not wait.on.internal}
         self.holds = self._public(self.timeline.holds.columns, "lock")
         self.wakeups = self._public(self.timeline.wakeups.columns, "through")
         self.scale, self.pieces = self._lay_on_axis(ordered)

@@ -30,14 +30,14 @@ class Look:
         face: its colour where there is room for a hatch.
         mark: the colour of the hatch, and of the whole where there is none.
         hatch: for shapes, in matplotlib's notation.
-        tile: the same for pixels: rows of a pattern that is repeated over the bar, ``#`` for the mark.
+        tile: the same for pixels: the rows of a pattern that is repeated over the bar, ``#`` for the mark.
     """
 
     says: str
     face: str
     mark: str
     hatch: str = ""
-    tile: tuple[str, ...] = (" ",)
+    tile: str = " "
 
 
 # The marks have the colours of Okabe and Ito, which the colour-blind can tell apart; the faces are tints of
@@ -45,12 +45,18 @@ class Look:
 LOOKS = {
     "running": Look("running", "#0072B2", "#0072B2"),
     "woken": Look("woken, not yet running", "#A9D3EE", "#A9D3EE"),
-    "lock": Look("waits for a lock", "#F6CDB0", "#D55E00", "/////", ("   #", "  # ", " #  ", "#   ")),
-    "signal": Look("waits for a signal", "#F3DEEA", "#B8578F", "....", ("    ", " ## ", " ## ", "    ")),
-    "queue": Look("waits for a queue", "#FBE7BC", "#DB9500", "|||||", ("#   ",)),
-    "join": Look("joins", "#D3ECE3", "#3FAE8D", "\\\\\\", ("#   ", " #  ", "  # ", "   #")),
-    "io": Look("waits for input or output", "#FBF7CC", "#BDB000", "+++", ("####", "#   ", "#   ", "#   ")),
-    "sleep": Look("sleeps", "#E0DDD6", "#ABA79F", "--", ("    ", "    ", "    ", "####")),
+    "lock": Look(
+        "waits for a lock", "#F6CDB0", "#D55E00", "/////", "    ##|   ## |  ##  | ##   |##    |#    #"
+    ),
+    "signal": Look(
+        "waits for a signal", "#F3DEEA", "#B8578F", "....", "##    |##    |      |   ## |   ## |      "
+    ),
+    "queue": Look("waits for a queue", "#FBE7BC", "#DB9500", "|||||", "#  "),
+    "join": Look("joins", "#D3ECE3", "#3FAE8D", "\\\\\\", "#     | #    |  #   |   #  |    # |     #"),
+    "io": Look(
+        "waits for input or output", "#FBF7CC", "#BDB000", "+++", "######|#     |#     |#     |#     |#     "
+    ),
+    "sleep": Look("sleeps", "#E0DDD6", "#ABA79F", "--", " | | | | |#"),
 }
 
 # One colour per lock, none of them that of a state (from Paul Tol's muted set).
@@ -94,7 +100,7 @@ def _roomy(heights: Integers) -> Integers:
     return (near_by(heights) >= HATCHED * near_by((heights > 0).astype(np.intp))).astype(np.intp)
 
 
-_TILE = 4  # pixels; every tile's sides go into it
+_TILE = 6  # pixels; every tile's sides go into it
 
 
 @cache
@@ -105,7 +111,8 @@ def _paints() -> npt.NDArray[np.uint8]:
         look = LOOKS[name]
         face, mark = ([*(round(255 * part) for part in to_rgb(it)), 255] for it in (look.face, look.mark))
         paints[0, place] = mark
+        tile = look.tile.split("|")
         for row, column in np.ndindex(_TILE, _TILE):
-            tile = look.tile[row % len(look.tile)]
-            paints[1, place, row, column] = mark if tile[column % len(tile)] == "#" else face
+            marks = tile[row % len(tile)]
+            paints[1, place, row, column] = mark if marks[column % len(marks)] == "#" else face
     return paints
