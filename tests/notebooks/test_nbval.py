@@ -57,7 +57,7 @@ import subprocess, sys, threading
 seen, write = threading.Event(), sys.stdout.write
 sys.stdout.write = lambda text: (write(text), seen.set())
 subprocess.run([sys.executable, "-c", "import os; os.write(1, b'5\\\\n')"])
-assert seen.wait(2)
+assert seen.wait(4)
 del sys.stdout.write"""
 
 NOTEBOOKS = {
@@ -99,7 +99,7 @@ NOTEBOOKS = {
     "dies": [code("import os; os._exit(3)"), code("1")],
     "hangs": [code("import time; time.sleep(600)"), code("time.sleep(600)")],
 }
-TIMEOUT = 3
+TIMEOUT = 5
 OPTIONS = ["--nbval", f"--nbval-cell-timeout={TIMEOUT}", "-W", "error", "-rA", "--color=no"]
 OPTIONS += ["-p", "no:cacheprovider", "-p", "no:xdist"]
 
