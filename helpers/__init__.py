@@ -4,15 +4,13 @@ The companion of the course in ``notebooks/``. Nothing heavy is imported before 
 ``python3 -m helpers`` also starts on a Python that has nothing installed.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from helpers.record import record
+    from helpers.recording import record
     from helpers.script import Line, Run, run_script
     from helpers.timeline import Timeline
 
@@ -22,7 +20,7 @@ _ROOMS = {
     "Line": "helpers.script",
     "Run": "helpers.script",
     "Timeline": "helpers.timeline",
-    "record": "helpers.record",
+    "record": "helpers.recording",
     "run_script": "helpers.script",
 }
 
@@ -31,17 +29,6 @@ def __getattr__(name: str) -> Any:
     if name not in _ROOMS:
         raise AttributeError(f"module 'helpers' has no attribute {name!r}")
     return getattr(import_module(_ROOMS[name]), name)
-
-
-class _Face(ModuleType):
-    def __setattr__(self, name: str, value: object) -> None:
-        # Importing the module `helpers.record` would put it here, in the place of its function.
-        if name == "record" and isinstance(value, ModuleType):
-            value = value.record
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face
 
 
 def __dir__() -> "list[str]":

@@ -26,7 +26,7 @@ import zlib
 from contextlib import ExitStack
 from html import escape
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -35,10 +35,13 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 from PIL import Image  # comes with matplotlib
 
-from helpers.record import record
+from helpers.recording import record
 from helpers.script import Line, Run, run_script
 from helpers.timeline import Timeline
 from helpers.transcript import Transcript, canonical, html
+
+if TYPE_CHECKING:
+    from helpers.timeline.picture.drawing import TimelineFigure
 
 BETWEEN_UPDATES = 0.1  # seconds, at least: a page cannot follow every line of a fast script
 PIXELS_PER_INCH = 96  # as browsers count; pictures are drawn twice as fine, for sharp screens
@@ -47,26 +50,34 @@ Bundle = tuple[dict[str, str], dict[str, Any]]  # data and metadata, by MIME typ
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
-    """Make the magics known, and show a `Timeline` that a cell ends with as its picture."""
+    """Make the magics known, and show a timeline, or its figure, that a cell ends with as its picture."""
     ipython.register_magics(CourseMagics)
     assert ipython.display_formatter is not None
-    ipython.display_formatter.mimebundle_formatter.for_type(Timeline, picture)
+    for_type = ipython.display_formatter.mimebundle_formatter.for_type
+    for_type(Timeline, picture)
+    # By name, so that matplotlib is not imported before something is drawn.
+    for_type("helpers.timeline.picture.drawing.TimelineFigure", shown)
 
 
 def picture(timeline: Timeline, axis: str = "time") -> Bundle:
-    """Draw a timeline for a notebook.
-
-    The picture is sent twice. JupyterLab gives an ``image/png`` no alternative text, whatever its metadata
-    say, so that it is shown as HTML; programs that make something else of a notebook take the image.
+    """Draw a timeline for a notebook; see `shown`.
 
     Args:
         timeline: what to draw.
         axis: as in `Timeline.plot`.
+    """
+    return shown(timeline.plot(axis=axis))
+
+
+def shown(figure: TimelineFigure) -> Bundle:
+    """Make a notebook's output of a timeline's figure.
+
+    The picture is sent twice. JupyterLab gives an ``image/png`` no alternative text, whatever its metadata
+    say, so that it is shown as HTML; programs that make something else of a notebook take the image.
 
     Returns:
         Data and metadata; the plain text and the alternative text are the timeline's summary.
     """
-    figure = timeline.plot(axis=axis)
     width, height = (round(inches * PIXELS_PER_INCH) for inches in figure.get_size_inches())
     drawn, image = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=2 * PIXELS_PER_INCH)
@@ -76,7 +87,7 @@ def picture(timeline: Timeline, axis: str = "time") -> Bundle:
     )
     few_colours.save(image, "PNG", optimize=True)
     png = base64.b64encode(image.getvalue()).decode()
-    summary = timeline.summary()
+    summary = figure.timeline.summary()
     img = f'<img alt="{escape(summary)}" width="{width}" src="data:image/png;base64,{png}">'
     metadata = {
         "image/png": {"alt": summary, "width": width, "height": height},

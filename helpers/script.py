@@ -358,7 +358,9 @@ class _Watch:
         assert process.stdin is not None and process.stdout is not None
         frames: queue.SimpleQueue[Any] = queue.SimpleQueue()
         # Read in a thread: an interrupt in the middle of a frame would lose its first half.
-        reader = threading.Thread(target=_read_frames, args=(process.stdout, frames), daemon=True)
+        # With a name, so that it takes no number from the caller's own threads.
+        arguments = (process.stdout, frames)
+        reader = threading.Thread(target=_read_frames, args=arguments, name="script output", daemon=True)
         try:
             reader.start()
             supervisor.send(process.stdin, order)

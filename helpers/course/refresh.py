@@ -24,6 +24,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from helpers.course import navigation
 from helpers.course.problem import Problem
 from helpers.course.requirements import ROOT
 from helpers.course.unattended import answer, environment, question
@@ -98,6 +99,9 @@ def refresh(path: Path, *, figures: bool = False) -> bool:
     after = copy.deepcopy(before)
     asyncio.run(_execute(after, path.parent))
     _tidy(after)
+    for cell in after.cells:
+        if cell.get("id") == navigation.CELL:
+            cell.source = navigation.links(path)
     if not figures:
         _keep_what_has_not_changed(before, after)
     fresh = nbformat.writes(after) + "\n"  # type: ignore[no-untyped-call]

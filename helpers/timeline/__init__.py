@@ -31,7 +31,7 @@ from helpers.timeline.model import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from helpers.timeline.picture.drawing import TimelineFigure
 
 __all__ = [
     "STATES",
@@ -97,7 +97,7 @@ class Timeline:
 
         return summary(self)
 
-    def plot(self, *, axis: str = "time", title: str = "", width: float = 9.0) -> Figure:
+    def plot(self, *, axis: str = "time", title: str = "", width: float = 9.0) -> TimelineFigure:
         """Draw the timeline.
 
         Args:
@@ -107,7 +107,7 @@ class Timeline:
             width: of the figure, in inches; its height follows from the number of lanes.
 
         Returns:
-            A matplotlib figure that belongs to nobody: it is not in pyplot's list.
+            A matplotlib figure that belongs to nobody: it is not in pyplot's list. A notebook shows it.
 
         Raises:
             ValueError: `axis` is neither of the two.

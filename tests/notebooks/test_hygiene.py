@@ -16,6 +16,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode, v4
 
+from helpers.course import navigation
 from helpers.course.refresh import METADATA, NOTEBOOKS, UNCOMPARED
 from helpers.magics import fingerprint
 
@@ -317,3 +318,11 @@ def test_the_names_of_user_and_machine_are_found(
     assert [*says_nothing_of_the_machine(good)] == ["step-1: its output says 'zaphod42'"]
     good.cells[1].outputs = [printed("by zaphod421.")]
     assert [*says_nothing_of_the_machine(good)] == []
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_chapters_are_linked(path: Path) -> None:
+    last = nbformat.read(path, as_version=4).cells[-1]
+    assert last.id == navigation.CELL
+    assert last.source == navigation.links(path)
+    assert last.source

@@ -45,7 +45,17 @@ SAMPLE = 22  # pixels: the width of a sample in the legend
 Sample = Callable[[float, float], None]
 
 
-def draw(timeline: Timeline, *, axis: str = "time", title: str = "", width: float = 9.0) -> Figure:
+class TimelineFigure(Figure):
+    """A figure that knows the timeline it shows, for whoever needs its words too.
+
+    Attributes:
+        timeline: what it shows.
+    """
+
+    timeline: Timeline
+
+
+def draw(timeline: Timeline, *, axis: str = "time", title: str = "", width: float = 9.0) -> TimelineFigure:
     """Draw a timeline.
 
     Args:
@@ -107,7 +117,8 @@ class _Picture:
         self.lanes = timeline.lanes
         self.width = width
         self.notes = list(timeline.notes)
-        self.figure = Figure(dpi=DPI, facecolor=CARD, edgecolor=looks.BORDER, linewidth=2 * 72 / DPI)
+        self.figure = TimelineFigure(dpi=DPI, facecolor=CARD, edgecolor=looks.BORDER, linewidth=2 * 72 / DPI)
+        self.figure.timeline = timeline
         # The whole card, from its top left corner: names, legend, notes.
         self.card = Sheet(self.figure.add_axes((0, 0, 1, 1), zorder=1))
         self.card.axes.set_axis_off()

@@ -1,0 +1,29 @@
+"""The links at the end of each chapter: previous, contents, next; made from the chapters' titles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+
+CELL = "navigation"  # the id of the cell that holds them
+
+
+def title(path: Path) -> str:
+    """The heading of a notebook."""
+    first = nbformat.read(path, as_version=4).cells[0].source  # type: ignore[no-untyped-call]
+    return str(first).partition("\n")[0].removeprefix("# ")
+
+
+def links(path: Path) -> str:
+    """Write the links that belong at the end of the chapter `path`, as Markdown."""
+    chapters = sorted(path.parent.glob("*.ipynb"))
+    at = chapters.index(path)
+    parts = []
+    if at > 0:
+        parts.append(f"Previous: [{title(chapters[at - 1])}]({chapters[at - 1].name})")
+    if at > 1:
+        parts.append(f"[Contents]({chapters[0].name})")
+    if at + 1 < len(chapters):
+        parts.append(f"Next: [{title(chapters[at + 1])}]({chapters[at + 1].name})")
+    return " | ".join(parts)
