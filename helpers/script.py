@@ -428,9 +428,7 @@ def _run(watch: _Watch, recording: Recording, timeout: float | None, file: Path,
     lines = tuple(Line(max(0, at - zero) / 1e9, pid, *rest) for at, pid, *rest in watch.lines)
     names = _names(timeline, root, report["commands"])
     survivors = tuple(Survivor(pid, names.get(pid) or command) for pid, command in report["survivors"])
-    notes = []
-    if stdin is None and any(line.text.startswith("EOFError: EOF when reading") for line in lines):
-        notes.append("The script read from standard input and there was nothing: give it a text with stdin=.")
+    notes = [note for sign, note in _SIGNS.items() if any(line.text.startswith(sign) for line in lines)]
     return Run(
         exit_code=None if report["why"] else deaths[root][1] if root in deaths else None,
         timed_out=report["why"] == "deadline",
@@ -459,6 +457,15 @@ def _names(timeline: Timeline, root: int, commands: Mapping[int, str]) -> dict[i
     return names
 
 
+# What Python says at the end of a traceback, and what a learner should know about it.
+_SIGNS = {
+    "EOFError: EOF when reading": (
+        "The script read from standard input, and there was nothing left: give it a text with stdin=."
+    ),
+    "AttributeError: module 'os' has no attribute 'fork'": (
+        "os.fork exists on Linux and macOS only: on Windows, look at the outputs saved in the notebook."
+    ),
+}
 _RECORDER = f"{_STARTUP.parent}{os.sep}"  # its frames are not the program's
 _THREAD = re.compile(r"(?:Current thread|Thread) 0x([0-9a-f]+)")
 _FRAME = re.compile(r'  File "(.*)", line (\d+) in (.*)')

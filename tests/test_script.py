@@ -211,6 +211,12 @@ def test_reading_from_stdin_without_any_is_an_end_of_file_and_a_hint():
     assert any("stdin=" in note for note in run.notes)
 
 
+def test_a_missing_fork_is_explained():
+    run = run_script("import os\nvars(os).pop('fork', None)\nos.fork()")
+    assert run.exit_code == 1
+    assert any("os.fork exists on Linux and macOS only" in note for note in run.notes)
+
+
 def test_tags_tell_who_writes_where_the_system_does_not(monkeypatch):
     """The way of macOS and Windows, tried here."""
     monkeypatch.setattr(supervisor, "LINUX", False)
@@ -247,32 +253,18 @@ def test_every_exit_code(codes):
         assert run_script(f"raise SystemExit({code})", record=False).exit_code == code
 
 
-DEADLY = [
-    each
-    for each in (
-        "SIGHUP",
-        "SIGINT",
-        "SIGQUIT",
-        "SIGABRT",
-        "SIGKILL",
-        "SIGSEGV",
-        "SIGPIPE",
-        "SIGALRM",
-        "SIGTERM",
-        "SIGUSR1",
-    )
-    if hasattr(signal, each)
-]
+HARMLESS = {"SIGCHLD", "SIGCLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGINFO"}
+STOPPING = {"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"}
+DEADLY = sorted(
+    {each.name for each in signal.valid_signals() if isinstance(each, signal.Signals)} - HARMLESS - STOPPING
+)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("name", DEADLY)
-def test_death_by_signal(name):
-    run = run_script(
-        f"import os, signal\nsignal.signal(signal.{name}, signal.SIG_DFL)\nos.kill(os.getpid(), signal.{name})"
-        if name != "SIGKILL"
-        else "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-    )
+def test_death_by_each_signal(name, tmp_path):
+    default = "" if name == "SIGKILL" else f"signal.signal(signal.{name}, signal.SIG_DFL); "
+    run = run_script(f"import os, signal; {default}os.kill(os.getpid(), signal.{name})", cwd=tmp_path)
     assert run.exit_code == -getattr(signal, name)
     assert run.timeline.lanes[0].ending == "killed"
     assert run.timeline.lanes[0].detail == name
