@@ -25,7 +25,7 @@ START_METHODS = ("fork", "spawn", "forkserver")
 FILE_NAME = "script.py"
 # What a kernel or a test runner puts into its environment for itself, and a terminal would not have.
 _NOT_FOR_SCRIPTS = re.compile(
-    r"JPY_|PYTEST_|HELPERS_|PYDEVD_|IPYTHON|MPLBACKEND$|FORCE_COLOR$|CLICOLOR|PYTHONUNBUFFERED$|GIT_PAGER$|PAGER$"
+    r"JPY_|PYTEST_|HELPERS_|PYDEVD_|IPYTHON|MPLBACKEND$|FORCE_COLOR$|CLICOLOR|PYTHONUNBUFFERED$|GIT_PAGER$|PAGER$|TMPDIR$|TEMP$|TMP$"
 )
 _STARTUP = Path(__file__).parent / "recorder" / "startup"
 
@@ -186,10 +186,14 @@ def run_script(
             file = path
         if stdin is not None:
             (folder / "stdin").write_text(stdin, encoding="utf-8", newline="")
+        temporary = folder / "tmp"
+        temporary.mkdir()
         order = {
             "command": [command, str(file), *args],
             "cwd": where,
-            "env": _environment(env, start_method, buffering, recording_folder if record else None),
+            # What the script leaves in its folder for temporary files goes with it.
+            "env": {"TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
+            | _environment(env, start_method, buffering, recording_folder if record else None),
             "stdin": str(folder / "stdin") if stdin is not None else None,
             "timeout": timeout,
             "stacks_signal": STACKS_SIGNAL,
@@ -312,7 +316,8 @@ def recording_environment(
 def _environment(
     changes: Mapping[str, str | None] | None, start_method: str | None, buffering: str, recording: Path | None
 ) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if not _NOT_FOR_SCRIPTS.match(name)}
+    kept = (item for item in os.environ.items() if not _NOT_FOR_SCRIPTS.match(item[0]))
+    environment = dict(kept)
     for name, value in (changes or {}).items():
         if value is None:
             environment.pop(name, None)

@@ -252,6 +252,7 @@ class Supervisor:
         self._nobody_left = self._caller_gone = False
         self._why = ""
         self._status: int | None = None
+        self._last_output = 0.0  # seconds of time.perf_counter
         self._deaths: dict[int, tuple[int, int]] = {}
         self._stopped: dict[int, int] = {}
         self._survivors: list[tuple[int, str]] = []
@@ -387,6 +388,7 @@ class Supervisor:
         kind, *details = event
         if kind == "output":
             at, stream, pieces = details
+            self._last_output = at / 1e9
             for pid, data in pieces:
                 if pid not in self._commands:
                     self._commands[pid] = command_of(pid)
@@ -418,12 +420,14 @@ class Supervisor:
         for pid in asked:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        end = time.perf_counter() + DUMP
-        while time.perf_counter() < end and not self._over():
-            seen = sum(map(len, dumps.values()))
-            self._next_event(min(end, time.perf_counter() + SILENCE))
-            if all(pid in dumps for pid in asked) and seen == sum(map(len, dumps.values())):
+        now = time.perf_counter()
+        end = now + DUMP
+        while now < end and not self._over():
+            quiet = self._last_output + SILENCE
+            if now >= quiet and all(pid in dumps for pid in asked):
                 break
+            self._next_event(min(end, max(quiet, now + 0.01)))
+            now = time.perf_counter()
 
     def _end_everything(self) -> None:
         """Kill whatever is left, and what that has started meanwhile, until there is nothing."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -556,25 +557,37 @@ def test_the_scripts_import_path_is_that_of_a_plain_script():
 # Nothing is left.
 
 
-def test_after_a_hundred_runs_nothing_is_left():
-    def left() -> tuple[int, int, list[str]]:
-        folders = [Path(os.environ.get("TMPDIR", "/tmp")), Path("/dev/shm")]
-        files = [each.name for folder in folders if folder.exists() for each in folder.iterdir()]
-        ours = [name for name in files if name.startswith(("script-", "recording-", "pymp-", "mp-", "sem."))]
-        return threading.active_count(), psutil.Process().num_fds(), sorted(ours)
+def test_after_a_hundred_runs_nothing_is_left(monkeypatch):
+    made = []
+    mkdtemp = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda *a, **k: made.append(mkdtemp(*a, **k)) or made[-1])
 
+    def left() -> tuple[int, int, list[str]]:
+        return (
+            threading.active_count(),
+            psutil.Process().num_fds(),
+            [each for each in made if os.path.exists(each)],
+        )
+
+    # Every tenth is killed at its deadline, with a queue and a temporary file of its own.
     program = """
-import multiprocessing
-def work(queue): queue.put(1)
+import multiprocessing, sys, tempfile, time
+def work(queue): queue.put(tempfile.mkstemp()[1])
 if __name__ == "__main__":
     queue = multiprocessing.Queue()
     process = multiprocessing.Process(target=work, args=(queue,), daemon=True)
     process.start()
-    queue.get()
+    print(queue.get(), flush=True)
+    if sys.argv[1:]: time.sleep(1000)
 """
     run_script(program)
     before = left()
-    for _ in range(100):
-        assert run_script(program, start_method="fork").exit_code == 0
+    assert before[2] == []
+    for number in range(100):
+        stop = number % 10 == 0
+        run = run_script(program, args=["stop"] if stop else [], timeout=0.5 if stop else 20)
+        assert run.timed_out == stop
+        assert not any(os.path.exists(line.text) for line in run.lines)
     assert left() == before
+    assert len(made) == 2 * 101
     assert psutil.Process().children(recursive=True) == []

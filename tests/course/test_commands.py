@@ -43,11 +43,6 @@ def test_all_up_to_the_set_up_runs_on_a_bare_python() -> None:
     assert python("-S", "-c", "import helpers.course.commands; print('imported')") == "imported\n"
 
 
-def test_record_is_the_function_also_where_its_module_was_imported_first() -> None:
-    code = "import helpers.record; from helpers import record; print(type(record).__name__)"
-    assert python("-c", code) == "function\n"
-
-
 def test_the_face_has_what_it_promises() -> None:
     import helpers
 
