@@ -12,6 +12,7 @@ from unittest.mock import patch
 from helpers import recorder
 from helpers.script import make_recording_folder, recording_environment
 from helpers.timeline import Timeline
+from helpers.timeline.building import build
 from helpers.timeline.reading import Recording
 
 
@@ -43,7 +44,7 @@ def record() -> Iterator[Timeline]:
             finally:
                 ended = time.perf_counter_ns()
                 recorder.stop()
-                made = Recording(folder).timeline(root=os.getpid(), ended=ended)
+                made = build(Recording(folder), root=os.getpid(), ended=ended)
                 # The one object the block's `as` has; its fields are set this once.
                 timeline.__dict__.update(made.__dict__)
     finally:

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 from helpers.script import Line, Run, run_script
-from helpers.transcript import outcome
 
 OURS = ("--timeline", "--timeout", "--python")
 PICTURES = (".png", ".svg")
@@ -84,7 +83,7 @@ def show(line: Line) -> None:
 
 def report(run: Run) -> str:
     """Say in words what happened, and where each thread was if the script had to be stopped."""
-    lines = ["", f"{outcome(run)} after {run.duration:.2f} s", run.timeline.summary(), *run.notes]
+    lines = ["", f"{run.outcome} after {run.duration:.2f} s", run.timeline.summary(), *run.notes]
     lines += [f"{survivor.name} outlived the script and was ended." for survivor in run.survivors]
     for stack in run.stacks:
         lines.append(f"{stack.process}, {stack.thread} was at:")

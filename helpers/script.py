@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 
 from helpers import supervisor
 from helpers.timeline import Timeline
+from helpers.timeline.building import build, signal_name
 from helpers.timeline.reading import Recording
 
 START_METHODS = ("fork", "spawn", "forkserver")
@@ -121,10 +122,23 @@ class Run:
         """What the script and its children wrote to standard error."""
         return "".join(f"{line.text}\n" for line in self.lines if line.stream == "stderr")
 
-    def __repr__(self) -> str:
-        from helpers.transcript import short
+    @property
+    def outcome(self) -> str:
+        """How the script ended, in words: its exit code, the signal that killed it, or who stopped it."""
+        if self.timed_out:
+            return f"stopped at the deadline of {self.timeout:g} s"
+        if self.interrupted:
+            return "stopped by an interrupt"
+        if self.exit_code is None:
+            return "stopped by the runner"
+        if self.exit_code < 0:
+            return f"killed by {signal_name(-self.exit_code)}"
+        return f"exit code {self.exit_code}"
 
-        return short(self)
+    def __repr__(self) -> str:
+        lines = sum(line.stream != "runner" for line in self.lines)
+        processes = f"{len(self.names)} process{'es' if len(self.names) != 1 else ''}"
+        return f"<Run: {self.outcome}, {processes}, {lines} line{'s' if lines != 1 else ''}>"
 
 
 def run_script(
@@ -427,7 +441,7 @@ def _run(watch: _Watch, recording: Recording, timeout: float | None, file: Path,
     root, began, ended = report["root"], report["began"], report["ended"]
     deaths = {pid: (at, os.waitstatus_to_exitcode(status)) for pid, (status, at) in report["deaths"].items()}
     end = max([ended, *report["stopped"].values()])
-    timeline = recording.timeline(root=root, deaths=deaths, stopped=report["stopped"], ended=end)
+    timeline = build(recording, root=root, deaths=deaths, stopped=report["stopped"], ended=end)
     # Where there is a recording, the transcript and the picture count from the same moment.
     zero = recording.zero if timeline.lanes else began
     lines = tuple(Line(max(0, at - zero) / 1e9, pid, *rest) for at, pid, *rest in watch.lines)

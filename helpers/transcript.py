@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # script imports this module
-    from helpers.script import Line, Run, Stack
+from helpers.script import Line, Run, Stack
 
 SHOWN = 200  # lines shown at each end of a long transcript
 WIDEST = 500  # characters shown of a long line
@@ -126,13 +123,7 @@ def canonical(run: Run) -> str:
             texts = _without_what_varies(written, run.file) if stream == "stderr" else written
             mark = ", ".join(part for part in (name, "stderr" if stream == "stderr" else "") if part)
             said += [f"{mark}: {text}" if mark else text for text in _shortened(texts)]
-    return "\n".join([*said, outcome(run), *_survivors(run)])
-
-
-def short(run: Run) -> str:
-    """Say in one line what a run was: ``<Run: exit code 0, 3 processes, 7 lines>``."""
-    lines = sum(line.stream != "runner" for line in run.lines)
-    return f"<Run: {outcome(run)}, {_counted(len(run.names), 'process')}, {_counted(lines, 'line')}>"
+    return "\n".join([*said, run.outcome, *_survivors(run)])
 
 
 def shorten_paths(text: str) -> str:
@@ -143,24 +134,11 @@ def shorten_paths(text: str) -> str:
     return _LIBRARY.sub("", text) if len(text) < 10_000 else text  # the search is slow in long lines
 
 
-def outcome(run: Run) -> str:
-    """Say how the script ended: its exit code, the signal that killed it, or who stopped it."""
-    if run.timed_out:
-        return f"stopped at the deadline of {run.timeout:g} s"
-    if run.interrupted:
-        return "stopped by an interrupt"
-    if run.exit_code is None:
-        return "stopped by the runner"
-    if run.exit_code < 0:
-        return f"killed by {_signal_name(-run.exit_code)}"
-    return f"exit code {run.exit_code}"
-
-
 def _ending(run: Run) -> Iterator[str]:
     """Yield what stands below the lines of a finished run, as HTML."""
     code = f" (exit code {run.exit_code})" if run.exit_code is not None and run.exit_code < 0 else ""
     gap = "display: inline-block; padding-top: 4px"
-    yield f'<strong style="{gap}">{escape(outcome(run))}</strong>{code} after {run.duration:.2f} s'
+    yield f'<strong style="{gap}">{escape(run.outcome)}</strong>{code} after {run.duration:.2f} s'
     for sentence in (*_survivors(run), *run.notes):
         yield escape(_clean(sentence), quote=False)
     if run.stacks:
@@ -238,15 +216,3 @@ def _clean(text: str) -> str:
     remark = f" [shortened: {len(text):,} characters]" if len(text) > WIDEST else ""
     shown = _ANSI.sub("", text[:WIDEST]).translate(_VISIBLE)
     return shown.encode(errors="backslashreplace").decode() + remark  # half a surrogate pair is no text
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _counted(number: int, noun: str) -> str:
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{number:,} {noun if number == 1 else plural}"

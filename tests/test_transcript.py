@@ -15,7 +15,7 @@ import pytest
 from helpers.script import Line, Run, Stack, Survivor
 from helpers.timeline import Timeline
 from helpers.timeline.model import HOLD, WAKEUP, Deadlock, Holds, Wakeups
-from helpers.transcript import COLOURS, SHOWN, WIDEST, Transcript, canonical, html, short, shorten_paths
+from helpers.transcript import COLOURS, SHOWN, WIDEST, Transcript, canonical, html, shorten_paths
 
 MAIN, CHILD, OTHER = 4000, 4001, 4007
 NOTHING = Timeline(
@@ -420,9 +420,9 @@ KeyError: 'b'"""
 
 
 def test_the_short_form_is_stable_and_in_good_english() -> None:
-    assert short(run_of((MAIN, "stdout", "a"))) == "<Run: exit code 0, 3 processes, 1 line>"
+    assert repr(run_of((MAIN, "stdout", "a"))) == "<Run: exit code 0, 3 processes, 1 line>"
     one = run_of((0, "runner", "[cut]"), names={MAIN: "main process"}, exit_code=None, interrupted=True)
-    assert short(one) == "<Run: stopped by an interrupt, 1 process, 0 lines>"
+    assert repr(one) == "<Run: stopped by an interrupt, 1 process, 0 lines>"
 
 
 @pytest.mark.parametrize(

@@ -23,16 +23,38 @@ if TYPE_CHECKING:
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
 
+_original_rlock = threading.RLock  # of this name there is a function, and what it makes is another type
 
 def _judge(blocking: bool, timeout: float) -> None:
     """Raise what a lock raises at bad arguments: a fresh one takes good ones without waiting."""
     _thread.allocate_lock().acquire(blocking, timeout)
 
 
-class Lock:
+def _say_what_is_wrong_with(args: Any, kwargs: Any) -> None:
+    """An RLock takes no arguments: 3.13 and 3.14 warn of them, at the line that gives them; 3.15 raises."""
+    import warnings
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        _original_rlock(*args, **kwargs)
+    for each in said:
+        warnings.warn(each.message, stacklevel=3)
+
+
+class _Kind(type):
+    """Makes `isinstance(one, type(other))` true of a recorded lock and one that is not, as of any two."""
+
+    def __instancecheck__(cls, made: object) -> bool:
+        alike = cls.__dict__.get("_alike")  # a subclass of the program's own is no such kind
+        return super().__instancecheck__(made) or (alike is not None and isinstance(made, alike))
+
+
+class Lock(metaclass=_Kind):
     """A lock that records; otherwise a lock like any other."""
 
     __slots__ = ("__weakref__", "_acquire", "_free", "_lock", "_number", "_release", "_take")
+    _alike = _thread.LockType
+    __class__ = property(lambda self: _thread.LockType)
     _lock: Any
     _acquire: Callable[..., bool]
     _release: Callable[[], None]
@@ -50,6 +72,9 @@ class Lock:
         self._number = number = tape.define("Lock", file=file, line=line)
         self._take, self._free = TAKE | number, FREE | number
         return self
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("type '_thread.lock' is not an acceptable base type")
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if blocking is not True or timeout != -1:
@@ -114,23 +139,26 @@ class Lock:
     acquire_lock, release_lock, locked_lock = acquire, release, locked
 
 
-class RLock(_thread.RLock):  # type: ignore[misc]
+class RLock(_thread.RLock, metaclass=_Kind):  # type: ignore[misc]
     """A re-entrant lock that records its first acquisition and its last release."""
 
     __slots__ = ("_depth", "_number")
+    _alike = _thread.RLock
     _depth: int  # written only by the thread that owns the lock
     _number: int
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            _say_what_is_wrong_with(args, kwargs)
         file, line, internal = caller(sys._getframe(1))
         if internal:
-            return _thread.RLock(*args, **kwargs)
-        return cls.made_at(file, line, *args, **kwargs)
+            return _thread.RLock()
+        return cls.made_at(file, line)
 
     @classmethod
-    def made_at(cls, file: str, line: int, *args: Any, **kwargs: Any) -> RLock:
+    def made_at(cls, file: str, line: int) -> RLock:
         """Make one as if by that line of the program."""
-        self = super().__new__(cls, *args, **kwargs)
+        self = super().__new__(cls)
         self._depth = 0
         self._number = tape.define("RLock", file=file, line=line)
         return self
@@ -199,3 +227,5 @@ def install() -> None:
     """Give `threading` the recorded locks."""
     replace(threading, "Lock", Lock)
     replace(threading, "RLock", RLock)
+    for cls in (Lock, RLock):  # so that they are pickled as what they stand for
+        replace(cls, "__module__", "threading")

@@ -16,6 +16,10 @@ PUT, TOOK, UNDONE = fileformat.PUT << 56, fileformat.TOOK << 56, fileformat.UNDO
 WAIT_FULL, GOT_FULL = WAIT | fileformat.FULL << 32, GOT | fileformat.FULL << 32
 
 
+def _is_wrong(timeout: object) -> bool:
+    return timeout is not None and (not isinstance(timeout, (int, float)) or timeout < 0)
+
+
 def install(queue: Any) -> None:
     """Patch the module `queue`."""
     cls = queue.Queue
@@ -26,15 +30,16 @@ def install(queue: Any) -> None:
             give_number(self, "queue.")
         init(self, *args, **kwargs)
 
-    # Both try first without waiting, to know whether they must. And both are recorded before it is
-    # done: whoever is woken by it may run, and record that, before this thread goes on.
+    # Both try first without waiting, to know whether they must; with a timeout that is none they only
+    # raise. And both are recorded before it is done: whoever is woken by it may run, and record that,
+    # before this thread goes on.
     def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
         number = number_of(self)
         if not number:
             return original_get(self, block, timeout)
         record(TOOK | number)
         try:
-            return original_get(self, False)
+            return original_get(self, block and _is_wrong(timeout), timeout)
         except queue.Empty:
             record(UNDONE | number)
             if not block:
@@ -58,7 +63,7 @@ def install(queue: Any) -> None:
             return
         record(PUT | number)
         try:
-            original_put(self, item, False)
+            original_put(self, item, block and _is_wrong(timeout), timeout)
         except queue.Full:
             record(UNDONE | number)
             if not block:

@@ -10,6 +10,7 @@ import re
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -53,12 +54,22 @@ def state_of(kind: str) -> str:
 
 def build(
     recording: Recording,
+    *,
     root: int,
-    deaths: Mapping[int, tuple[int, int]],
-    stopped: Mapping[int, int],
-    ended: int | None,
+    ended: int | None = None,
+    deaths: Mapping[int, tuple[int, int]] = MappingProxyType({}),
+    stopped: Mapping[int, int] = MappingProxyType({}),
 ) -> Timeline:
-    """Work out the timeline; the arguments are those of `Recording.timeline`."""
+    """Work out the timeline.
+
+    Args:
+        recording: what was recorded.
+        root: process id of the script.
+        deaths: for processes of which the end was seen from outside: when (nanoseconds), and the exit
+            code as `subprocess` has it.
+        stopped: for processes which the runner ended: when (nanoseconds).
+        ended: when the recording ended, nanoseconds; its last event if None.
+    """
     _add_unrecorded_children(recording, deaths)
     events = _Events(recording)
     family = _Family(recording, events, root)
@@ -392,7 +403,7 @@ class _Fates:
         kills = events.of_kind(fileformat.KILL)
         kills = kills[(kills["number"] == pid) & (kills["detail"] == -code) & (kills["time"] <= at)]
         when = int(kills["time"][-1]) if len(kills) else at
-        return max(when, last), "killed", _signal_name(-code)
+        return max(when, last), "killed", signal_name(-code)
 
 
 def _exit_code(status: int) -> int:
@@ -400,7 +411,8 @@ def _exit_code(status: int) -> int:
     return -(status & 0x7F) if status & 0x7F else status >> 8
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """``"SIGKILL"`` for 9; this system may not know every signal of another."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from helpers.recorder import fileformat
-from helpers.timeline import Timeline
 from helpers.timeline.model import SyncObject
 from helpers.timeline.naming import NameFinder
 
@@ -95,27 +94,6 @@ class Recording:
                     begun = process.definitions.get(_begins_with(process, lane))
                     return begun[1] if begun else name
         return ""
-
-    def timeline(
-        self,
-        *,
-        root: int = 0,
-        deaths: Mapping[int, tuple[int, int]] | None = None,
-        stopped: Mapping[int, int] | None = None,
-        ended: int | None = None,
-    ) -> Timeline:
-        """Work out the timeline.
-
-        Args:
-            root: process id of the script.
-            deaths: for processes of which the end was seen from outside: when (nanoseconds), and the
-                exit code as `subprocess` has it.
-            stopped: for processes which the runner ended: when (nanoseconds).
-            ended: when the recording ended, nanoseconds; its last event if None.
-        """
-        from helpers.timeline.building import build
-
-        return build(self, root, deaths or {}, stopped or {}, ended)
 
     def _name_parts_of_queues(self, process: RecordedProcess) -> None:
         for number, (kind, _, file, line, _, key) in process.definitions.items():

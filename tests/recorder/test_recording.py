@@ -3,69 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
-from types import SimpleNamespace
 
 import pytest
 
 from helpers.script import run_script
+from tests.recorder.programs import METHODS, WAITING, forks, recorded
 
-METHODS = ["fork", "spawn", "forkserver"] if hasattr(os, "fork") else ["spawn"]
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork, which this system lacks")
-
-
-def recorded(program, **options):
-    """Run the program; its timeline, with lanes, waits, holds and wake-ups by name."""
-    run = run_script(program, **options)
-    timeline = run.timeline
-    name = {}
-    for lane in timeline.lanes:
-        first = lane.pid not in [timeline.lanes[number].pid for number in name]
-        if lane.process == "main process":
-            name[lane.number] = lane.thread
-        else:
-            name[lane.number] = lane.process if first else f"{lane.process}: {lane.thread}"
-    lanes = {name[lane.number]: lane for lane in timeline.lanes}
-    waits = {
-        key: [
-            (span.state, span.on.name if span.on else "")
-            for span in timeline.spans[lane.number]
-            if span.state != "running"
-        ]
-        for key, lane in lanes.items()
-    }
-    return SimpleNamespace(
-        run=run,
-        timeline=timeline,
-        lanes=lanes,
-        waits=waits,
-        spans={key: list(timeline.spans[lane.number]) for key, lane in lanes.items()},
-        holds=[(name[hold.lane], hold.lock.name, hold.open) for hold in timeline.holds],
-        wakeups=[(name[w.waker], name[w.woken], w.through.name) for w in timeline.wakeups],
-    )
-
-
-# Each primitive: one thread waits, another ends the wait. The order is arranged, not hoped for:
-# the second thread acts when the first one is seen to wait.
-WAITING = """
-import sys, threading, time
-def is_waiting(thread, function):
-    "Whether the thread is inside that function of the standard library."
-    frame = sys._current_frames().get(thread.ident)
-    while frame is not None:
-        if frame.f_code.co_name == function:
-            return True
-        frame = frame.f_back
-    return False
-def run(waits, ends, function):
-    thread = threading.Thread(target=waits, name="waiter")
-    thread.start()
-    while not is_waiting(thread, function):
-        time.sleep(0.001)
-    ends()
-    thread.join()
-"""
 PRIMITIVES = {
     "Lock": ("thing = threading.Lock(); thing.acquire()", "thing.acquire()", "thing.release()", "_wait", "lock"),
     "with Lock": ("thing = threading.Lock(); thing.acquire()", "thing.__enter__()", "thing.release()", "_wait", "lock"),
