@@ -358,6 +358,7 @@ class _Watch:
         self._folder = folder
         self._on_line = on_line
         self._began = 0
+        self._in_recorder: dict[tuple[int, str], int] = {}  # how deep the frame is indented
 
     def follow(self, order: dict[str, Any]) -> BaseException | None:
         """Run the script to its end.
@@ -419,11 +420,29 @@ class _Watch:
         elif kind == "end":
             self.report = content
         else:
-            lines = [(at, pid, stream, self.without_folder(text)) for at, pid, stream, text in content]
-            self.lines += lines
-            for at, pid, stream, text in lines:
+            for at, pid, stream, text in content:
+                if self._is_recorders(pid, stream, text):
+                    continue
+                text = self.without_folder(text)
+                self.lines.append((at, pid, stream, text))
                 if self._on_line is not None:
                     self._on_line(Line((at - self._began) / 1e9, pid, stream, text))
+
+    def _is_recorders(self, pid: int, stream: str, text: str) -> bool:
+        """Whether a line belongs to a traceback's frame inside the recorder, which is not the program's.
+
+        Behind the line that names the file come source lines and markers, indented deeper than it.
+        """
+        frame = _ANY_FRAME.match(text)
+        if frame:
+            self._in_recorder[pid, stream] = len(frame[1]) if _RECORDER in text else 0
+        depth = self._in_recorder.get((pid, stream), 0)
+        inside = bool(depth) and (
+            frame is not None or (text[:depth].strip(" |+") == "" and text[depth : depth + 2] == "  ")
+        )
+        if not inside:
+            self._in_recorder.pop((pid, stream), None)
+        return inside
 
     def without_folder(self, text: str) -> str:
         """The text with the script called by its bare name: where it lay for a moment tells nothing."""
@@ -487,6 +506,7 @@ _SIGNS = {
 }
 _RECORDER = f"{_STARTUP.parent}{os.sep}"  # its frames are not the program's
 _THREAD = re.compile(r"(?:Current thread|Thread) 0x([0-9a-f]+)")
+_ANY_FRAME = re.compile(r'([ |+]*  )File ".*", line \d+')  # also in an exception group, with its bars
 _FRAME = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 
 

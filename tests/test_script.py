@@ -149,6 +149,34 @@ def test_a_traceback_names_the_script_and_its_line():
     assert '  File "script.py", line 3, in <module>' in run.stderr
 
 
+def test_a_traceback_has_no_frames_of_the_recorder():
+    program = """
+import threading, traceback
+lock = threading.Lock()
+def wrong():
+    lock.release()
+thread = threading.Thread(target=wrong)
+thread.start()
+thread.join()
+try:
+    wrong()
+except RuntimeError as error:
+    traceback.print_exception(ExceptionGroup("both", [error, ValueError("other")]))
+wrong()
+"""
+    bare, watched = run_script(program, record=False), run_script(program)
+    assert bare.exit_code == watched.exit_code == 1
+    assert "recorder" not in watched.stderr
+    assert "release unlocked lock" in watched.stderr
+    # But for the markers under the call, which Python leaves out where it spans the whole line.
+    frames = [
+        line.strip(" |+") for line in watched.stderr.splitlines() if "^" not in line and "~" not in line
+    ]
+    assert frames == [
+        line.strip(" |+") for line in bare.stderr.splitlines() if "^" not in line and "~" not in line
+    ]
+
+
 def test_a_syntax_error_is_shown_with_its_line():
     run = run_script("print('a')\nprint(\n")
     assert run.exit_code == 1
