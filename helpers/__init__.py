@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from helpers.recording import record
     from helpers.script import Line, Run, run_script
     from helpers.timeline import Timeline
+    from helpers.zooming import zoom
 
-__all__ = ["Line", "Run", "Timeline", "record", "run_script"]
+__all__ = ["Line", "Run", "Timeline", "record", "run_script", "zoom"]
 
 _ROOMS = {
     "Line": "helpers.script",
@@ -22,6 +23,7 @@ _ROOMS = {
     "Timeline": "helpers.timeline",
     "record": "helpers.recording",
     "run_script": "helpers.script",
+    "zoom": "helpers.zooming",
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m helpers lab | test | check | refresh | run``."""
+"""The command line: ``python -m helpers lab | test | check | refresh | bench | run``."""
 
 import sys
 

@@ -16,6 +16,7 @@ from helpers.script import Line, Run, run_script
 
 OURS = ("--timeline", "--timeout", "--python")
 PICTURES = (".png", ".svg")
+PERFETTO = ".perfetto.json"
 # As in the shell: what timeout(1) ends with, and what is added to the number of a deadly signal.
 TIMED_OUT, KILLED = 124, 128
 SIGINT, SIGPIPE = 2, 13
@@ -29,7 +30,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(prog="python -m helpers run", description="Run and record a script.")
     parser.add_argument(
-        "--timeline", type=_timeline, metavar="FILE", help="where to save it: .png, .svg or .json"
+        "--timeline",
+        type=_timeline,
+        metavar="FILE",
+        help="where to save it: .png, .svg, .json, or .perfetto.json for ui.perfetto.dev",
     )
     parser.add_argument("--timeout", type=_seconds, metavar="S", help="stop the script after S seconds")
     parser.add_argument("--python", metavar="EXE", help="the Python to run it, instead of this one")
@@ -119,6 +123,8 @@ def main(argv: list[str]) -> int:
         if wish.timeline.suffix in PICTURES:
             figure = run.timeline.plot(title=wish.script.name)
             figure.savefig(wish.timeline, metadata={"Description": run.timeline.summary()})
+        elif wish.timeline.name.endswith(PERFETTO):
+            run.timeline.to_perfetto(wish.timeline)
         else:
             run.timeline.save(wish.timeline)
         print(f"The timeline is in {wish.timeline}.", file=sys.stderr)

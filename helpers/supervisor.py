@@ -252,7 +252,7 @@ class Supervisor:
         self._nobody_left = self._caller_gone = False
         self._why = ""
         self._status: int | None = None
-        self._last_output = 0.0  # seconds of time.perf_counter
+        self._last_dump = 0.0  # seconds of time.perf_counter
         self._deaths: dict[int, tuple[int, int]] = {}
         self._stopped: dict[int, int] = {}
         self._survivors: list[tuple[int, str]] = []
@@ -388,8 +388,10 @@ class Supervisor:
         kind, *details = event
         if kind == "output":
             at, stream, pieces = details
-            self._last_output = at / 1e9
             for pid, data in pieces:
+                # The script may go on printing all the time; only what looks like a stack counts.
+                if stream == "stderr" and b'File "' in data:
+                    self._last_dump = at / 1e9
                 if pid not in self._commands:
                     self._commands[pid] = command_of(pid)
                 self._output.add(at, pid, stream, data)
@@ -423,7 +425,7 @@ class Supervisor:
         now = time.perf_counter()
         end = now + DUMP
         while now < end and not self._over():
-            quiet = self._last_output + SILENCE
+            quiet = self._last_dump + SILENCE
             if now >= quiet and all(pid in dumps for pid in asked):
                 break
             self._next_event(min(end, max(quiet, now + 0.01)))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import _thread
+import inspect
 import os
 import queue
 import subprocess
 import sys
 import threading
 import time
+from threading import Lock
+from time import sleep
 
 import pytest
 
-from helpers import record
+from helpers import record, recording
+from helpers.script import run_script
 
 
 def states(timeline, lane):
@@ -116,12 +121,198 @@ def test_objects_and_threads_of_one_recording_work_on_in_the_next_and_in_none():
     assert [lane.thread for lane in second.lanes] == ["MainThread"]
 
 
-def test_a_second_recording_at_once_is_refused():
-    with record(), pytest.raises(RuntimeError, match="being recorded already"), record():
-        pass
+def test_a_recording_within_another_has_its_own_stretch():
+    with record() as outer:
+        first = threading.Lock()
+        with first, record() as inner:
+            second = threading.Lock()
+            with second:
+                time.sleep(0.01)
+            thread = threading.Thread(target=time.sleep, args=(0.01,), name="inner")
+            thread.start()
+            thread.join()
+        assert [(lane.thread, lane.how) for lane in inner.lanes] == [("MainThread", ""), ("inner", "start")]
+        assert states(inner, 0) == [("sleep", ""), ("join", "inner")]
+        assert [(hold.lock.name, hold.start > 0) for hold in inner.holds] == [
+            ("first", False),
+            ("second", True),
+        ]
+        assert [(wakeup.waker, wakeup.woken) for wakeup in inner.wakeups] == [(1, 0)]
+        thread = threading.Thread(target=int, name="outer")
+        thread.start()
+        thread.join()
+    assert [lane.thread for lane in outer.lanes] == ["MainThread", "inner", "outer"]
+    assert states(outer, 0) == [("sleep", ""), ("join", "inner"), ("join", "outer")]
+    assert inner.duration < outer.duration
+    assert inner.lanes[0].cpu <= outer.lanes[0].cpu
+
+
+def test_a_wait_that_had_begun_before_the_inner_recording_goes_on_in_it():
+    with record():
+        go, waiting = threading.Event(), threading.Lock()
+        waiting.acquire()
+
+        def wait():
+            waiting.release()
+            go.wait()
+
+        thread = threading.Thread(target=wait, name="waiter")
+        thread.start()
+        waiting.acquire()
+        while sys._current_frames()[thread.ident].f_code.co_name != "wait":
+            time.sleep(0.001)
+        with record() as inner:
+            time.sleep(0.01)
+            go.set()
+            thread.join()
+    (waiter,) = (lane for lane in inner.lanes if lane.thread == "waiter")
+    assert waiter.born == 0
+    first = inner.spans[waiter.number][0]
+    assert (first.start, first.state, first.on.name) == (0, "signal", "go")
+
+
+def test_a_recorded_script_may_record_a_part_of_itself():
+    run = run_script(
+        """
+import time
+from helpers import record
+time.sleep(0.01)
+with record() as part:
+    time.sleep(0.01)
+print([span.state for span in part.spans[0] if span.state != "running"])
+""",
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.stdout == "['sleep']\n"
+    assert len([span for span in run.timeline.spans[0] if span.state == "sleep"]) == 2
+
+
+def test_an_interrupt_ends_the_recording_and_everything_is_put_back():
+    before = threading.Lock, time.sleep, dict(os.environ)
+    timelines = []
+
+    def interrupted() -> None:
+        with record() as timeline:
+            timelines.append(timeline)
+            _thread.interrupt_main()
+            time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (threading.Lock, time.sleep, dict(os.environ)) == before
+    assert timelines[0].lanes
+
+
+def test_an_interrupt_while_it_ends_leaves_nothing_behind(monkeypatch):
+    """The second interrupt comes in the middle of putting back."""
+    before = threading.Lock, time.sleep, dict(os.environ)
+    times = iter([True])
+    put_back = recording.recorder.put_back
+
+    def interrupted_put_back() -> None:
+        put_back()
+        if next(times, False):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(recording.recorder, "put_back", interrupted_put_back)
+
+    def interrupted() -> None:
+        with record():
+            folders.append(os.environ["HELPERS_RECORDING"])
+
+    folders = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (threading.Lock, time.sleep, dict(os.environ)) == before
+    assert not os.path.exists(folders[0])
     with record() as timeline:
         time.sleep(0.001)
     assert states(timeline, 0) == [("sleep", "")]
+
+
+class Account:
+    def __init__(self):
+        self.guard = threading.Lock()
+
+
+earlier, unrecorded_sleep = Lock(), sleep
+forks = [Lock(), Lock()]
+by_name = {"a": Lock()}
+account = Account()
+
+
+def test_locks_made_and_functions_imported_earlier_are_recorded_too():
+    bare = earlier, *forks, by_name["a"], account.guard, Lock, sleep
+    with record() as timeline:
+        for lock in (earlier, forks[1], by_name["a"], account.guard, Lock()):
+            with lock:
+                sleep(0.001)
+        earlier.acquire()  # and stays held
+    assert (earlier, *forks, by_name["a"], account.guard, Lock, sleep) == bare
+    *holds, made_now, held = [(hold.lock.name, hold.open) for hold in timeline.holds]
+    assert holds == [
+        ("earlier", False), ("forks[1]", False), ("by_name['a']", False), ("account.guard", False),
+    ]  # fmt: skip
+    assert made_now[0].startswith("Lock of line")
+    assert held == ("earlier", True)
+    assert states(timeline, 0) == [("sleep", "")] * 5
+    assert earlier.locked()
+    earlier.release()
+
+
+def test_a_condition_made_earlier_is_waited_for():
+    condition = threading.Condition()
+    with record() as timeline, condition:
+        condition.wait(0.001)
+    assert [state for state, _ in states(timeline, 0)] == ["signal"]
+
+
+def test_a_thread_started_earlier_is_joined():
+    main = threading.get_ident()
+
+    def until_joined() -> None:
+        while sys._current_frames()[main].f_back.f_code.co_name != "join":
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=until_joined, name="early")
+    thread.start()
+    with record() as timeline:
+        thread.join()
+    assert states(timeline, 0) == [("join", "early")]
+
+
+def test_a_lock_of_an_ended_recording_is_a_bare_one_again():
+    with record():
+        lock, again, items = threading.Lock(), threading.RLock(), queue.SimpleQueue()
+    for each in (lock, again):
+        for name in ("acquire", "release", "__enter__", "__exit__"):
+            assert inspect.isbuiltin(getattr(each, name))
+    assert inspect.isbuiltin(items.get) and inspect.isbuiltin(items.put)
+    with lock, again, again:
+        assert lock.locked()
+    condition = threading.Condition(again)
+    with again, condition, record() as timeline:
+        assert not condition.wait(0.001)
+    assert [state for state, _ in states(timeline, 0)] == ["signal"]
+    assert again._is_owned() is False
+
+
+def test_cpu_time_tells_the_busy_from_the_idle():
+    def busy() -> None:
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            pass
+
+    with record() as timeline:
+        threads = [threading.Thread(target=busy), threading.Thread(target=time.sleep, args=(0.1,))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    main, worked, slept = (lane.cpu for lane in timeline.lanes)
+    assert worked >= 0.1
+    assert slept < 0.05
+    assert main < 0.05
 
 
 def test_children_are_recorded_and_no_folder_is_left():

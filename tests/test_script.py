@@ -339,6 +339,16 @@ event.wait()
 
 
 @forks
+def test_a_script_that_never_stops_printing_is_stopped_as_promptly():
+    quiet = run_script("import time\ntime.sleep(1000)", timeout=1)
+    noisy = run_script("import time\nwhile True:\n    print('.')\n    time.sleep(0.01)", timeout=1)
+    assert noisy.timed_out
+    assert noisy.stacks
+    # Waiting for silence would take the whole of supervisor.DUMP.
+    assert noisy.duration < quiet.duration + supervisor.DUMP / 2
+
+
+@forks
 def test_the_deadline_ends_grandchildren_and_those_that_refuse():
     run = run_script(
         """

@@ -122,9 +122,14 @@ def script() -> str:
     return "a script runs and is recorded"
 
 
+def find_browser() -> str | None:
+    """Where Chromium, or a browser made of it, lies on this machine."""
+    return next(filter(None, map(shutil.which, (*BROWSERS, *BROWSERS_ELSEWHERE))), None)
+
+
 def browser() -> str:
     """The browser tests, which are optional, find a browser."""
-    found = next(filter(None, map(shutil.which, (*BROWSERS, *BROWSERS_ELSEWHERE))), None)
+    found = find_browser()
     if found is None:
         raise Problem("no Chromium, Chrome or Edge was found: only the browser tests need one")
     return f"a browser for the browser tests: {found}"

@@ -1,4 +1,4 @@
-"""The links at the end of each chapter: previous, contents, next; made from the chapters' titles."""
+"""The links between chapters: contents, and previous and next at the end; made from the chapters' titles."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from pathlib import Path
 
 import nbformat
 
-CELL = "navigation"  # the id of the cell that holds them
-
 
 def title(path: Path) -> str:
     """The heading of a notebook."""
     first = nbformat.read(path, as_version=4).cells[0].source  # type: ignore[no-untyped-call]
     return str(first).partition("\n")[0].removeprefix("# ")
+
+
+def filled(cell: str, path: Path) -> str | None:
+    """What belongs into the cell with that id of the chapter `path`; None for a cell of its own."""
+    return {"navigation": links, "contents": contents}.get(cell, lambda _: None)(path)
+
+
+def contents(path: Path) -> str:
+    """Write the list of all chapters, as Markdown."""
+    chapters = sorted(path.parent.glob("*.ipynb"))
+    return "\n".join(["## Contents", "", *(f"- [{title(each)}]({each.name})" for each in chapters)])
 
 
 def links(path: Path) -> str:

@@ -100,8 +100,8 @@ def refresh(path: Path, *, figures: bool = False) -> bool:
     asyncio.run(_execute(after, path.parent))
     _tidy(after)
     for cell in after.cells:
-        if cell.get("id") == navigation.CELL:
-            cell.source = navigation.links(path)
+        generated = navigation.filled(cell.get("id"), path)
+        cell.source = cell.source if generated is None else generated
     if not figures:
         _keep_what_has_not_changed(before, after)
     fresh = nbformat.writes(after) + "\n"  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,13 +24,22 @@ def locked(lock: str) -> dict[str, str]:
     return {requirement: lines for lines, requirement in blocks}
 
 
-def bounds(group: str) -> dict[str, str]:
-    """Read the packages that `group` names in pyproject.toml, and the lowest version of each that will do."""
+def bounds(group: str, python: tuple[int, ...] = sys.version_info[:2]) -> dict[str, str]:
+    """Read the packages that `group` names in pyproject.toml, and the lowest version of each that will do.
+
+    A few are only for versions of Python below some other; those that are not for `python` are left out.
+    """
     import tomllib  # missing before 3.11, where `check` must still say so
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = project["dependencies"] if group == "lab" else project["optional-dependencies"][group]
-    return dict(requirement.split(">=") for requirement in wanted)
+    found = {}
+    for requirement in wanted:
+        package, _, below = requirement.partition("; python_version < ")
+        if not below or python < release(below.strip("'")):
+            name, lowest = package.split(">=")
+            found[name] = lowest
+    return found
 
 
 def unmet(groups: Iterable[str]) -> list[str]:

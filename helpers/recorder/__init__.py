@@ -9,38 +9,93 @@ it does.
 from __future__ import annotations
 
 import _thread
+import sys
 
-from . import locks, multiprocess, processes, queues, selecting, signals, tape, threads
+from . import io, processes, sleeping, tape
 from .fileformat import BEGIN
-from .multiprocess import default_start_method
 from .patching import put_back, when_imported
+
+TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["default_start_method", "start", "stop"]
 
+# For each module of the standard library: which of ours patches it, by which function. Ours is imported only
+# when the other is: what the program does not use, it does not pay for.
+_PATCHES = (
+    ("queue", "queues", "install"),
+    ("selectors", "selecting", "install"),
+    ("select", "io", "select"),
+    ("socket", "io", "socket"),
+    ("subprocess", "processes", "popen"),
+    ("multiprocessing.process", "multiprocess", "process"),
+    ("multiprocessing.synchronize", "multiprocess", "synchronize"),
+    ("multiprocessing.queues", "multiprocess", "queues"),
+    ("multiprocessing.connection", "multiprocess", "connection"),
+    ("multiprocessing.pool", "pools", "pool"),
+    ("concurrent.futures._base", "pools", "futures"),
+    ("concurrent.futures.thread", "pools", "thread_executor"),
+    ("concurrent.futures.process", "pools", "process_executor"),
+)
 
-def start(folder: str, *, only_this_thread: bool = False) -> None:
+
+def _patch(module: str, function: str) -> Callable[[Any], None]:
+    def patch(patched: Any) -> None:
+        name = f"{__package__}.{module}"
+        __import__(name)
+        getattr(sys.modules[name], function)(patched)
+
+    return patch
+
+
+def _threading(_: Any) -> None:
+    from . import locks, signals, threads
+
+    threads.install()
+    locks.install()
+    signals.install()
+
+
+def default_start_method(method: str) -> None:
+    """Make this the default start method, as if this Python had been built so."""
+
+    # Not set_start_method: the program may call that only once, and may still want to.
+    def patch(context: Any) -> None:
+        context._default_context._default_context = context._default_context.get_context(method)
+
+    when_imported("multiprocessing.context", patch)
+
+
+def start(
+    folder: str, *, only_this_thread: bool = False, names_in: list[dict[str, Any]] | None = None
+) -> None:
     """Begin to record this process, and the Python processes it starts by forking.
 
     Args:
         folder: an existing folder; every process writes files of its own there.
         only_this_thread: leave out threads that are there already, but for the calling one; what
             it starts is recorded.
+        names_in: global namespaces whose names may mean locks made earlier, or functions of the
+            standard library imported earlier; they are to be recorded, too.
     """
     tape.start(folder, {_thread.get_ident()} if only_this_thread else None)
-    threads.install()
-    locks.install()
-    signals.install()
+    sleeping.install()
     processes.install()
-    when_imported("queue", queues.install)
-    when_imported("selectors", selecting.install)
-    when_imported("multiprocessing.process", multiprocess.process)
-    when_imported("multiprocessing.synchronize", multiprocess.synchronize)
-    when_imported("multiprocessing.queues", multiprocess.queues)
-    when_imported("multiprocessing.connection", multiprocess.connection)
+    io.install()
+    when_imported("threading", _threading)
+    for name, module, function in _PATCHES:
+        when_imported(name, _patch(module, function))
+    if names_in:
+        from . import namespaces  # no script needs it
+
+        namespaces.install(names_in)
     tape.record(BEGIN << 56)
 
 
 def stop() -> None:
-    """End the recording and put everything back as it was."""
+    """End the recording and put everything back as it was; after an interrupt, call it again."""
+    tape.record_cpu()
     put_back()
     tape.stop()

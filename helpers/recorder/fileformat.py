@@ -5,8 +5,8 @@ the process that writes it. What is in a mapped file is kept by the operating sy
 process ends, so nothing has to be flushed and no system call is made per event.
 
 A segment is a row of pages of `PAGE` bytes. Page 0 is the header: the `repr` of a dictionary, padded
-with zero bytes. Every other page begins with a record of its own (`PAGE_OF_EVENTS` or
-`PAGE_OF_TEXT`); a page that begins with zero bytes was never used.
+with zero bytes; its last record is described at INCOMPLETE. Every other page begins with a record of
+its own (`PAGE_OF_EVENTS` or `PAGE_OF_TEXT`); a page that begins with zero bytes was never used.
 
 A page of events belongs to one lane (one thread), so no two threads ever write to the same page, and
 holds records of 16 bytes: the time (nanoseconds of `time.perf_counter_ns`, which all processes of a
@@ -30,6 +30,8 @@ LIMIT = 64 << 20
 # Files in the folder that say why a recording is incomplete.
 LIMIT_REACHED = "full"
 LOST = "lost"
+# Where such a file cannot be made, page 0 of a segment ends with a record that says it, by this code.
+INCOMPLETE = {LIMIT_REACHED: 1, LOST: 2}
 
 PAGE_OF_EVENTS = 1  # the record's time is the number of the lane
 PAGE_OF_TEXT = 2
@@ -37,13 +39,13 @@ PAGE_OF_TEXT = 2
 # What a lane does. `number` names the object it does it to, unless said otherwise.
 BEGIN = 3  # the lane's first event; the number of its Thread object, or 0
 END = 4
-WAIT = 5  # it may have to wait from here on; detail: which side of a queue (EMPTY or FULL)
-GOT = 6  # the wait ended, and it has what it waited for; detail as for WAIT
+WAIT = 5  # it may have to wait from here on; detail: which side of a queue
+GOT = 6  # the wait ended, and it has what it waited for; detail as for WAIT, or CLOSED
 GAVE_UP = 7  # the wait ended without: a timeout or an exception
 TAKE = 8  # it has the lock, without having waited
 FREE = 9  # it is about to release the lock; detail: how many permits
-UNDONE = 10  # the FREE, PUT, TOOK or START of the same number before this one failed
-SIGNAL = 11  # it is about to set the event or notify the condition
+UNDONE = 10  # the FREE, PUT, TOOK, START or SIGNAL of the same number before this one failed
+SIGNAL = 11  # it is about to set the event or notify the condition; of a queue: UNFINISHED or CLOSED
 PUT = 12  # it is about to put an item
 TOOK = 13  # it is about to take an item
 START = 14  # it is about to start the thread or process
@@ -54,10 +56,13 @@ KILL = 18  # it is about to send a signal; detail: the signal; number: the proce
 REAP = 19  # it learned how a child ended; detail: the wait status; number: the process id
 EXIT = 20  # its process is about to end; detail: the exit code where it is known (os._exit)
 TIMED_OUT = 21  # the condition's wait that just ended was ended by its timeout, by nobody
+CPU = 22  # the CPU time its thread has used, nanoseconds; `detail` and `number` are one number
 
 # Sides of a queue.
 EMPTY = 0
 FULL = 1
+UNFINISHED = 2  # of a join(), which waits for task_done(): not every item has been dealt with
+CLOSED = 3  # it was shut down, which ends every wait
 
 # Numbers that mean the same in every process.
 SLEEP = 1
@@ -67,10 +72,13 @@ ANY_CHILD = 4  # os.wait() and its like
 INTERNAL = 5  # a condition made inside the standard library
 FIRST_FREE = 16
 
-# Kinds of definitions that say what a queue of multiprocessing is made of.
+# Kinds of definitions that name a part after what it is a part of.
 READ_LOCK = "read lock of"
 WRITE_LOCK = "write lock of"
 PLACES = "places in"
+UNFINISHED_TASKS = "unfinished tasks of"
+TASKS = "tasks for"  # queues of a pool or an executor
+RESULTS = "results of"
 
 # First letters of the lines of text; the fields behind are separated by tabs.
 DEFINE = "D"  # number, kind, name, file, line, internal (0 or 1), key shared between processes

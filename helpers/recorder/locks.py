@@ -3,6 +3,11 @@
 Both are C types that cannot be patched, so the names in `threading` are given recorded ones. The
 fast paths are written out instead of calling `tape.record`: a lock nobody waits for costs a few
 hundred nanoseconds, and a function call would double what the recorder adds.
+
+What must never happen is that `with` leaves a lock taken because the recorder could not write. So where
+there is no room left on the stack, an event is lost; and an exception that a signal handler raises while a
+lock is being taken or let go finds it free. (Between two lines of Python, that is. A handler that raises
+at the very first or last step of one of these methods still comes between: only C could exclude that.)
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ import threading
 
 from . import fileformat, tape
 from .patching import caller, replace
-from .tape import STRUCT_ERROR, now, pack_into, record, turn_page
+from .tape import NO_ROOM, now, pack_into, record, turn_page
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
@@ -24,6 +29,7 @@ WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAV
 TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
 
 _original_rlock = threading.RLock  # of this name there is a function, and what it makes is another type
+
 
 def _judge(blocking: bool, timeout: float) -> None:
     """Raise what a lock raises at bad arguments: a fresh one takes good ones without waiting."""
@@ -49,15 +55,78 @@ class _Kind(type):
         return super().__instancecheck__(made) or (alike is not None and isinstance(made, alike))
 
 
+def _wait(acquire: Callable[..., bool], number: int, timeout: float = -1) -> bool:
+    record(WAIT | number)
+    got = False
+    try:
+        got = acquire(True, timeout)
+    finally:
+        record((GOT if got else GAVE_UP) | number)
+    return got
+
+
+def _methods_for_with(lock: Any, number: int) -> tuple[Callable[[], bool], Callable[..., None]]:
+    """What `with` calls on this one lock; made for each, since to bind a method takes as long as to record.
+
+    They hold on to the bare lock, not to the recorded one, which would then keep itself alive.
+    """
+    acquire, release, take, free = lock.acquire, lock.release, TAKE | number, FREE | number
+
+    def __enter__() -> bool:
+        if not acquire(False):
+            return _wait(acquire, number)
+        try:
+            try:
+                page, slot = tape.local.tape
+                pack_into(page, slot(), now(), take)
+            except NO_ROOM:
+                turn_page(take)
+        except RecursionError:
+            pass
+        except BaseException:
+            release()
+            raise
+        return True
+
+    # Released after it was recorded: otherwise the next holder's "take" could come before this "free".
+    # Three arguments, since collecting any number of them takes longer.
+    def __exit__(kind: object = None, error: object = None, trace: object = None) -> None:
+        try:
+            try:
+                page, slot = tape.local.tape
+                pack_into(page, slot(), now(), free)
+            except NO_ROOM:
+                turn_page(free)
+        except RecursionError:
+            pass
+        except BaseException:
+            release()
+            raise
+        try:
+            release()
+        except RuntimeError:
+            record(UNDONE | number)
+            raise
+
+    return __enter__, __exit__
+
+
 class Lock(metaclass=_Kind):
     """A lock that records; otherwise a lock like any other."""
 
-    __slots__ = ("__weakref__", "_acquire", "_free", "_lock", "_number", "_release", "_take")
+    __slots__ = (
+        "__weakref__", "_acquire", "_enter", "_exit", "_free", "_lock", "_number", "_recorded_enter",
+        "_recorded_exit", "_release", "_take",
+    )  # fmt: skip
     _alike = _thread.LockType
     __class__ = property(lambda self: _thread.LockType)
     _lock: Any
     _acquire: Callable[..., bool]
     _release: Callable[[], None]
+    _enter: Callable[[], bool]
+    _exit: Callable[..., None]
+    _recorded_enter: Callable[[], bool]
+    _recorded_exit: Callable[..., None]
     _number: int
     _take: int
     _free: int
@@ -66,11 +135,16 @@ class Lock(metaclass=_Kind):
         file, line, internal = caller(sys._getframe(1))
         if internal:
             return _thread.allocate_lock()
-        self = object.__new__(cls)
-        lock = _thread.allocate_lock()
+        return cls.around(_thread.allocate_lock(), tape.define("Lock", file=file, line=line))
+
+    @classmethod
+    def around(cls, lock: Any, number: int) -> Lock:
+        """Make one that records, under this number, what is done to a bare lock through it."""
+        self: Lock = object.__new__(cls)
         self._lock, self._acquire, self._release = lock, lock.acquire, lock.release
-        self._number = number = tape.define("Lock", file=file, line=line)
-        self._take, self._free = TAKE | number, FREE | number
+        self._enter, self._exit = lock.__enter__, lock.__exit__
+        self._number, self._take, self._free = number, TAKE | number, FREE | number
+        self._recorded_enter, self._recorded_exit = _methods_for_with(lock, number)
         return self
 
     def __init_subclass__(cls) -> None:
@@ -79,45 +153,19 @@ class Lock(metaclass=_Kind):
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if blocking is not True or timeout != -1:
             _judge(blocking, timeout)
-        if self._acquire(False):
-            record(self._take)
-            return True
-        return self._wait(timeout) if blocking else False
-
-    def _wait(self, timeout: float = -1) -> bool:
-        record(WAIT | self._number)
-        got = False
-        try:
-            got = self._acquire(True, timeout)
-        finally:
-            record((GOT if got else GAVE_UP) | self._number)
-        return got
-
-    def __enter__(self) -> bool:
         if not self._acquire(False):
-            return self._wait()
-        try:
-            page, slot = tape.local.tape
-            pack_into(page, slot(), now(), self._take)
-        except (AttributeError, STRUCT_ERROR):
-            turn_page(self._take)
+            return _wait(self._acquire, self._number, timeout) if blocking else False
+        try:  # noqa: SIM105
+            record(self._take)
+        except RecursionError:
+            pass
         return True
 
-    # Released after it was recorded: otherwise the next holder's "take" could come before this "free".
-    def __exit__(self, *exception: object) -> None:
-        try:
-            page, slot = tape.local.tape
-            pack_into(page, slot(), now(), self._free)
-        except (AttributeError, STRUCT_ERROR):
-            turn_page(self._free)
-        try:
-            self._release()
-        except RuntimeError:
-            record(UNDONE | self._number)
-            raise
-
     def release(self) -> None:
-        record(self._free)
+        try:  # noqa: SIM105
+            record(self._free)
+        except RecursionError:
+            pass
         try:
             self._release()
         except RuntimeError:
@@ -170,7 +218,10 @@ class RLock(_thread.RLock, metaclass=_Kind):  # type: ignore[misc]
             return self._wait(timeout) if blocking else False
         self._depth += 1
         if self._depth == 1:
-            record(TAKE | self._number)
+            try:  # noqa: SIM105
+                record(TAKE | self._number)
+            except RecursionError:
+                pass
         return True
 
     def _wait(self, timeout: float) -> bool:
@@ -189,13 +240,27 @@ class RLock(_thread.RLock, metaclass=_Kind):  # type: ignore[misc]
     def release(self) -> None:
         if not self._is_owned():  # type: ignore[attr-defined]
             super().release()  # raises, as it should
+        if self._depth == 1:
+            try:  # noqa: SIM105
+                record(FREE | self._number)
+            except RecursionError:
+                pass
+        # Only now: a signal handler that takes the same lock in between must not record that once more.
         self._depth -= 1
-        if self._depth == 0:
-            record(FREE | self._number)
         super().release()
 
+    # Not by calling release(): that would need more room on the stack than __enter__ did.
     def __exit__(self, *exception: object) -> None:
-        self.release()
+        if not self._is_owned():  # type: ignore[attr-defined]
+            super().release()
+        if self._depth == 1:
+            try:  # noqa: SIM105
+                record(FREE | self._number)
+            except RecursionError:
+                pass
+        # Only now: a signal handler that takes the same lock in between must not record that once more.
+        self._depth -= 1
+        super().release()
 
     def __reduce__(self) -> Any:
         raise TypeError("cannot pickle '_thread.RLock' object")
@@ -209,7 +274,7 @@ class RLock(_thread.RLock, metaclass=_Kind):  # type: ignore[misc]
     def _acquire_restore(self, state: Any) -> None:
         depth, inner = state
         if super().acquire(False):
-            for _ in range(depth - 1):
+            for _ in range(inner[0] - 1):
                 super().acquire(False)
             record(TAKE | self._number)
         else:
@@ -223,8 +288,36 @@ class RLock(_thread.RLock, metaclass=_Kind):  # type: ignore[misc]
         super()._at_fork_reinit()  # type: ignore[misc]
 
 
+def _methods_of(cls: type, names: str) -> list[tuple[Any, str, Any]]:
+    return [(cls, name, cls.__dict__[name]) for name in names.split()]
+
+
+_RECORDING = [
+    *_methods_of(Lock, "acquire release acquire_lock release_lock"),
+    (Lock, "__enter__", Lock.__dict__["_recorded_enter"]),
+    (Lock, "__exit__", Lock.__dict__["_recorded_exit"]),
+    *_methods_of(RLock, "acquire release __enter__ __exit__ _release_save _acquire_restore"),
+]
+# What the classes have while nothing is recorded. A slot in the place of a method gives what is in it: the
+# bare lock's method, or, above, the one made for this lock.
+for _name, _slot in (
+    ("acquire", "_acquire"),
+    ("acquire_lock", "_acquire"),
+    ("release", "_release"),
+    ("release_lock", "_release"),
+    ("__enter__", "_enter"),
+    ("__exit__", "_exit"),
+):
+    setattr(Lock, _name, Lock.__dict__[_slot])
+for _cls, _name, _ in _RECORDING:
+    if _cls is RLock:
+        delattr(RLock, _name)  # it inherits them
+
+
 def install() -> None:
     """Give `threading` the recorded locks."""
+    for cls, name, method in _RECORDING:
+        replace(cls, name, method)
     replace(threading, "Lock", Lock)
     replace(threading, "RLock", RLock)
     for cls in (Lock, RLock):  # so that they are pickled as what they stand for

@@ -6,7 +6,7 @@ import itertools
 import sys
 
 from . import fileformat, tape
-from .patching import INTERNAL, NUMBER, replace, same_face, when_imported
+from .patching import NUMBER, replace, same_face, user_frame
 from .signals import number_of
 from .tape import record
 
@@ -25,25 +25,6 @@ PIPE = fileformat.PIPE
 _unnamed = itertools.count()
 
 
-def _first_user_frame(frame: FrameType | None) -> tuple[str, int]:
-    while frame is not None:
-        module = (frame.f_globals.get("__name__") or "").partition(".")[0]
-        if module not in INTERNAL:
-            return frame.f_code.co_filename, frame.f_lineno
-        frame = frame.f_back
-    return "", 0
-
-
-def default_start_method(method: str) -> None:
-    """Make this the default start method, as if this Python had been built so."""
-
-    # Not set_start_method: the program may call that only once, and may still want to.
-    def patch(context: Any) -> None:
-        context._default_context._default_context = context._default_context.get_context(method)
-
-    when_imported("multiprocessing.context", patch)
-
-
 def process(module: Any) -> None:
     """Patch `multiprocessing.process`."""
     cls = module.BaseProcess
@@ -53,7 +34,7 @@ def process(module: Any) -> None:
         if self._popen is not None:
             original_start(self)  # it was started before: it raises
             return
-        file, line = _first_user_frame(sys._getframe(1))
+        file, line = user_frame(sys._getframe(1))
         number = tape.define("Process", self.name, file, line)
         self.__dict__[NUMBER] = number
         record(START | number)
@@ -110,6 +91,9 @@ def synchronize(module: Any) -> None:
         recursive = semaphore.kind == module.RECURSIVE_MUTEX
 
         def acquire(block: bool = True, timeout: float | None = None) -> bool:
+            # Nothing is recorded at present; or it must raise, free or not.
+            if not tape.on or type(timeout) not in (type(None), int, float):
+                return bool(acquire_now(block, timeout))
             first = not recursive or not semaphore._is_mine()
             if acquire_now(False):
                 if first:
@@ -126,7 +110,7 @@ def synchronize(module: Any) -> None:
             return got
 
         def release() -> None:
-            if recursive and semaphore._count() > 1:
+            if not tape.on or (recursive and semaphore._count() > 1):
                 release_now()
                 return
             record(FREE | number)
@@ -148,6 +132,59 @@ def synchronize(module: Any) -> None:
     replace(cls, "_make_methods", same_face(_make_methods, make_methods))
     replace(cls, "__enter__", same_face(enter, cls.__enter__))
     replace(cls, "__exit__", same_face(leave, cls.__exit__))
+    _condition(module.Condition)
+    _event(module.Event)
+    _barrier(module.Barrier)
+
+
+# Conditions and events are made of semaphores, on which their waits, wake-ups and holds are recorded. All
+# there is to do is to say what those semaphores are; by their keys the other processes' are known, too.
+
+
+def _condition(cls: Any) -> None:
+    original = cls.__init__
+
+    def __init__(self: Any, lock: Any = None, **kwargs: Any) -> None:
+        original(self, lock, **kwargs)
+        file, line, internal = _site(self, sys._getframe(1))
+        if internal:
+            return
+        tape.define("multiprocessing.Condition", file=file, line=line, key=_sleep_key(self))
+        if not lock:
+            key = self._lock._recorder_key
+            tape.define("multiprocessing.RLock", file=file, line=line, key=key)
+
+    replace(cls, "__init__", same_face(__init__, original))
+
+
+def _sleep_key(condition: Any) -> str:
+    """The key of the semaphore on which the waiters of a condition sleep."""
+    return str(condition._wait_semaphore._recorder_key)
+
+
+def _event(cls: Any) -> None:
+    original = cls.__init__
+
+    def __init__(self: Any, **kwargs: Any) -> None:
+        original(self, **kwargs)
+        file, line, internal = _site(self, sys._getframe(1))
+        if not internal:
+            tape.define("multiprocessing.Event", file=file, line=line, key=_sleep_key(self._cond))
+
+    replace(cls, "__init__", same_face(__init__, original))
+
+
+def _barrier(cls: Any) -> None:
+    original = cls.__setstate__
+
+    # __init__ calls it, too. The rest is that of threading.Barrier.
+    def __setstate__(self: Any, state: Any) -> None:
+        original(self, state)
+        file, line = user_frame(sys._getframe(1))
+        key = f"barrier {_sleep_key(self._cond)}"
+        self.__dict__[NUMBER] = tape.define("multiprocessing.Barrier", file=file, line=line, key=key)
+
+    replace(cls, "__setstate__", same_face(__setstate__, original))
 
 
 def _site(made: Any, frame: FrameType | None) -> tuple[str, int, bool]:
@@ -156,64 +193,95 @@ def _site(made: Any, frame: FrameType | None) -> tuple[str, int, bool]:
         frame = frame.f_back
     if frame is not None and frame.f_globals.get("__name__") == "multiprocessing.context":
         frame = frame.f_back
-    file, line = _first_user_frame(frame)
+    file, line = user_frame(frame)
     internal = frame is None or frame.f_code.co_filename != file
     return file, line, internal
 
 
 def queues(module: Any) -> None:
-    """Patch `multiprocessing.queues`: its Queue, and the lock its readers take turns with."""
-    cls = module.Queue
-    init, setstate, original_get, original_put = cls.__init__, cls.__setstate__, cls.get, cls.put
+    """Patch `multiprocessing.queues`: its queues, and the locks their readers and writers take turns with."""
+    for cls in (module.Queue, module.SimpleQueue):
+        _made(cls)
+        _get(cls)
+        _put(cls)
+    _put(module.JoinableQueue)
+    _join(module.JoinableQueue)
 
-    def number_it(self: Any) -> None:
-        file, line = _first_user_frame(sys._getframe(2))
+
+def _made(cls: Any) -> None:
+    init, setstate = cls.__init__, cls.__setstate__
+
+    def number_it(self: Any, file: str, line: int, internal: bool) -> None:
         key = self._rlock._recorder_key
-        number = tape.define(
-            f"multiprocessing.{type(self).__name__}", file=file, line=line, key=f"queue {key}"
-        )
+        kind = f"multiprocessing.{type(self).__name__}"
+        number = tape.define(kind, file=file, line=line, internal=internal, key=f"queue {key}")
         self.__dict__[NUMBER] = number
+        if internal:
+            return
         # A reader holds this lock while it waits. If it is killed then, nobody ever reads again:
         # so it is shown, though it is the library's own. And so are the places that writers take.
         tape.define(fileformat.READ_LOCK, file=file, line=line, key=key)
         if self._wlock is not None:  # Windows needs none
             tape.define(fileformat.WRITE_LOCK, file=file, line=line, key=self._wlock._recorder_key)
-        tape.define(fileformat.PLACES, file=file, line=line, key=self._sem._recorder_key)
+        if hasattr(self, "_sem"):
+            tape.define(fileformat.PLACES, file=file, line=line, key=self._sem._recorder_key)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
-        number_it(self)
+        number_it(self, *_site(self, sys._getframe(1)))
 
     def __setstate__(self: Any, state: Any) -> None:
         setstate(self, state)
-        number_it(self)
+        number_it(self, *user_frame(sys._getframe(1)), False)
 
-    def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
+    replace(cls, "__init__", same_face(__init__, init))
+    replace(cls, "__setstate__", same_face(__setstate__, setstate))
+
+
+def _get(cls: Any) -> None:
+    original = cls.get
+
+    def get(self: Any, *args: Any, **kwargs: Any) -> Any:
         number = number_of(self)
         record(WAIT | number)
         end = GAVE_UP
         try:
-            item = original_get(self, block, timeout)
+            item = original(self, *args, **kwargs)
             end = GOT
         finally:
             record(end | number)
         return item
 
-    def put(self: Any, obj: Any, block: bool = True, timeout: float | None = None) -> None:
+    replace(cls, "get", same_face(get, original))
+
+
+def _put(cls: Any) -> None:
+    original = cls.put
+
+    def put(self: Any, *args: Any, **kwargs: Any) -> None:
         number = number_of(self)
         # Recorded before the item is there: whoever gets it must not seem to be woken by nothing.
         # A wait because it is full is one for the semaphore that counts its places.
         record(PUT | number)
         try:
-            original_put(self, obj, block, timeout)
+            original(self, *args, **kwargs)
         except BaseException:
             record(UNDONE | number)
             raise
 
-    replace(cls, "__init__", same_face(__init__, init))
-    replace(cls, "__setstate__", same_face(__setstate__, setstate))
-    replace(cls, "get", same_face(get, original_get))
-    replace(cls, "put", same_face(put, original_put))
+    replace(cls, "put", same_face(put, original))
+
+
+def _join(cls: Any) -> None:
+    original = cls.__init__
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        file, line, _ = _site(self, sys._getframe(1))
+        # join() waits for this condition, which the last task_done() notifies.
+        tape.define(fileformat.UNFINISHED_TASKS, file=file, line=line, key=_sleep_key(self._cond))
+
+    replace(cls, "__init__", same_face(__init__, original))
 
 
 def connection(module: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from _operator import itemgetter
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
@@ -11,13 +12,16 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType
     from typing import Any
 
-# Attribute under which a recorded object keeps its number.
-NUMBER = "_recorder_number"
+# Attribute under which a recorded object keeps its number. A recorded program may itself use
+# `helpers.record`: then there are two recorders, each with numbers of its own.
+NUMBER = f"_number_by_{__package__}".replace(".", "_")
 
 # What is made in these does not clutter the picture: the standard library, and what a notebook runs on.
 INTERNAL = sys.stdlib_module_names | {"IPython", "ipykernel", "jupyter_client", "tornado", "zmq"}
 
+_BUILTIN = type(len)
 _replaced: list[tuple[Any, str, Any]] = []
+_rebound: list[tuple[Any, Any, Any, Any]] = []
 _ABSENT = object()
 
 
@@ -27,14 +31,37 @@ def replace(owner: Any, name: str, new: Any) -> None:
     setattr(owner, name, new)
 
 
+def rebind(container: Any, key: Any, new: Any) -> None:
+    """Set `container[key]` to `new` until `put_back`, unless the program sets it meanwhile."""
+    _rebound.append((container, key, container[key], new))
+    container[key] = new
+
+
+def replacements() -> dict[int, Any]:
+    """What stands in modules now in place of what was replaced there, by the `id` of that."""
+    module = type(sys)
+    return {id(old): getattr(owner, name) for owner, name, old in _replaced if isinstance(owner, module)}
+
+
 def put_back() -> None:
-    """Undo every `replace`, newest first."""
+    """Undo every `rebind` and `replace`, newest first."""
+    while _rebound:
+        container, key, bound, new = _rebound[-1]
+        try:
+            if container[key] is new:
+                container[key] = bound
+        except LookupError:
+            pass  # the program has deleted it
+        _rebound.pop()
     while _replaced:
-        owner, name, old = _replaced.pop()
-        if old is _ABSENT:
-            delattr(owner, name)
-        else:
+        # Taken off the list only when it is done: an interrupt may come in between, and a second call then
+        # finds what is left.
+        owner, name, old = _replaced[-1]
+        if old is not _ABSENT:
             setattr(owner, name, old)
+        elif name in owner.__dict__:
+            delattr(owner, name)
+        _replaced.pop()
     if _on_import in sys.meta_path:
         sys.meta_path.remove(_on_import)
 
@@ -45,7 +72,21 @@ def same_face(new: Callable[..., Any], old: Callable[..., Any]) -> Any:
         setattr(new, attribute, getattr(old, attribute, None))
     # Read by inspect.signature; and functools.wraps would cost an import here.
     new.__wrapped__ = old  # type: ignore[attr-defined]
-    return new
+    # A function of C that a program keeps in a class is not bound to the instance; one of Python is.
+    return _Unbound(new) if type(old) is _BUILTIN else new
+
+
+class _Unbound(staticmethod):  # type: ignore[type-arg]
+    """A function that is not bound to an instance; and like any function it is pickled by its name."""
+
+    __dict__ = property()  # a function of C has none, and xmlrpc asks for it
+
+    def __reduce__(self) -> Any:
+        if getattr(sys.modules.get(self.__module__), self.__name__, None) is self:
+            return self.__name__
+        # The module of `os.kill` is `posix`, where the function of C still is: pickled as that one.
+        replaced: Any = self.__wrapped__
+        return itemgetter(0), ((replaced.__wrapped__,),)
 
 
 def caller(frame: FrameType | None, made: object = None) -> tuple[str, int, bool]:
@@ -62,6 +103,16 @@ def caller(frame: FrameType | None, made: object = None) -> tuple[str, int, bool
     module = frame.f_globals.get("__name__") or ""
     internal = module.partition(".")[0] in INTERNAL
     return frame.f_code.co_filename, frame.f_lineno, internal
+
+
+def user_frame(frame: FrameType | None) -> tuple[str, int]:
+    """The nearest line, from `frame` on outwards, that is not the standard library's; or ("", 0)."""
+    while frame is not None:
+        module = (frame.f_globals.get("__name__") or "").partition(".")[0]
+        if module not in INTERNAL:
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return "", 0
 
 
 def _is_init_of(frame: FrameType, made: object) -> bool:
@@ -90,6 +141,9 @@ class _OnImport:
         else:
             return None
         patch = self.waiting.pop(name)
+        if isinstance(spec.loader, type):  # one class loads all modules that are built in
+            spec.loader = _Loader(spec.loader, patch)  # type: ignore[assignment]
+            return spec
         execute = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
@@ -98,6 +152,19 @@ class _OnImport:
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
+
+
+class _Loader:
+    """Loads a module as another loader does, and then has it patched."""
+
+    def __init__(self, loader: Any, patch: Callable[[Any], None]) -> None:
+        self._loader, self._patch = loader, patch
+        self.create_module = loader.create_module
+
+    def exec_module(self, module: Any) -> None:
+        module.__loader__ = module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._patch(module)
 
 
 _on_import = _OnImport()

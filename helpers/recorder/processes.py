@@ -1,13 +1,14 @@
-"""Processes as `os` sees them: forks, signals sent, children waited for, `os._exit`."""
+"""Processes as `os` and `subprocess` see them: forks, signals sent, children waited for, `os._exit`."""
 
 from __future__ import annotations
 
 import atexit
 import itertools
 import os
+import sys
 
 from . import fileformat, tape
-from .patching import replace, same_face
+from .patching import NUMBER, replace, same_face, user_frame
 from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 KILL, REAP, EXIT = fileformat.KILL << 56, fileformat.REAP << 56, fileformat.EXIT << 56
 FORK, CHILD = fileformat.FORK << 56, fileformat.CHILD << 56
+START, UNDONE = fileformat.START << 56, fileformat.UNDONE << 56
 
 _forks = itertools.count(1)
 _hooked = False
@@ -81,10 +83,63 @@ def _exit_at_once() -> None:
 
     def _exit(status: int) -> None:
         if isinstance(status, int):
+            tape.record_cpu()
             record(EXIT | (status & 0xFF) << 32)
         original(status)
 
     replace(os, "_exit", same_face(_exit, original))
+
+
+def popen(module: Any) -> None:
+    """Patch `subprocess`: Popen, on which all of it rests."""
+    cls = module.Popen
+    original = cls.__init__
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        command = args[0] if args else kwargs.get("args", "")
+        number = tape.define("Process", _first_word(command), *user_frame(sys._getframe(1)))
+        record(START | number)
+        try:
+            original(self, *args, **kwargs)
+        except BaseException:
+            record(UNDONE | number)
+            raise
+        setattr(self, NUMBER, number)
+        tape.define_process(number, self.pid)
+
+    replace(cls, "__init__", same_face(__init__, original))
+    for name in ("wait", "communicate"):
+        _waiting_for_a_command(cls, name)
+
+
+def _first_word(command: Any) -> str:
+    """What a command is called: ``"grep"`` for ``["/bin/grep", "-r"]``."""
+    words = command.split() if isinstance(command, str) else command
+    try:
+        return os.path.basename(os.fsdecode(words if isinstance(words, os.PathLike) else words[0]))
+    except (TypeError, IndexError, KeyError):
+        return "a command"
+
+
+def _waiting_for_a_command(cls: Any, name: str) -> None:
+    original = getattr(cls, name)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        number = self.__dict__.get(NUMBER, 0)
+        if not number or self.returncode is not None:
+            return original(self, *args, **kwargs)
+        record(WAIT | number)
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            record((GAVE_UP if self.returncode is None else GOT) | number)
+
+    replace(cls, name, same_face(method, original))
+
+
+def _at_exit() -> None:
+    tape.record_cpu()
+    record(EXIT)
 
 
 def install() -> None:
@@ -98,4 +153,4 @@ def install() -> None:
         _hooked = True
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
-        atexit.register(record, EXIT)
+        atexit.register(_at_exit)

@@ -1,4 +1,4 @@
-"""`threading`'s Event, Condition, Semaphore and Barrier.
+"""`threading`'s Event, Condition, Semaphore, Barrier and Timer.
 
 These are Python classes, so their methods are replaced in place: subclasses, `isinstance` and names
 imported earlier keep working. An object made inside the standard library has no number and is not
@@ -27,10 +27,10 @@ SIGNAL, TIMED_OUT = fileformat.SIGNAL << 56, fileformat.TIMED_OUT << 56
 
 def number_of(made: Any) -> int:
     """The number of an object, or 0 where it is the standard library's own and not recorded."""
-    number: int | None = made.__dict__.get(NUMBER)
+    number: int | None = getattr(made, NUMBER, None)
     if number is None:  # made before the recording began
         number = tape.define(_kind_of(made), _name_in_main(made))
-        made.__dict__[NUMBER] = number
+        setattr(made, NUMBER, number)
     return number
 
 
@@ -61,31 +61,21 @@ def _define_in_init(cls: Any) -> None:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         # Once only: a subclass (BoundedSemaphore) calls its base's.
-        if NUMBER not in self.__dict__:
+        if getattr(self, NUMBER, None) is None:
             give_number(self)
         original(self, *args, **kwargs)
 
     replace(cls, "__init__", same_face(__init__, original))
 
 
-def _record_before(cls: Any, name: str, kind: int) -> None:
-    original = getattr(cls, name)
-
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        number = number_of(self)
-        if number:
-            record(kind | number)
-        return original(self, *args, **kwargs)
-
-    replace(cls, name, same_face(method, original))
-
-
 def _event() -> None:
     cls = threading.Event
-    original = cls.wait
+    original, original_set = cls.wait, cls.set
 
     def wait(self: Any, timeout: float | None = None) -> bool:
-        number = number_of(self)
+        number = getattr(self, NUMBER, None)
+        if number is None:
+            number = number_of(self)
         if not number or self.is_set():
             return original(self, timeout)
         record(WAIT | number)
@@ -96,14 +86,38 @@ def _event() -> None:
             record((GOT if was_set else GAVE_UP) | number)
         return was_set
 
+    def set(self: Any) -> None:  # noqa: A001
+        number = getattr(self, NUMBER, None)
+        if number is None:
+            number = number_of(self)
+        if number:
+            record(SIGNAL | number)
+        original_set(self)
+
     _define_in_init(cls)
     replace(cls, "wait", same_face(wait, original))
-    _record_before(cls, "set", SIGNAL)
+    replace(cls, "set", same_face(set, original_set))
+
+
+def follow(condition: Any, number: int) -> None:
+    """Give a condition this number, and have it say when its waits are over."""
+    setattr(condition, NUMBER, number)
+    if type(condition._lock) is RLock:  # it may have been made while its lock did not record
+        condition._release_save = condition._lock._release_save
+        condition._acquire_restore = condition._lock._acquire_restore
+    restore = condition._acquire_restore
+
+    def end_of_wait(state: Any) -> None:
+        # Notified (or timed out, which `wait` tells); what follows is a wait for the lock.
+        record(GOT | number)
+        restore(state)
+
+    condition._acquire_restore = end_of_wait
 
 
 def _condition() -> None:
     cls: Any = threading.Condition
-    init, original = cls.__init__, cls.wait
+    init, original, original_notify = cls.__init__, cls.wait, cls.notify
 
     def __init__(self: Any, lock: Any = None) -> None:
         number = give_number(self)
@@ -112,23 +126,18 @@ def _condition() -> None:
             lock = RLock.made_at(file, line)
         init(self, lock)
         if number:
-            restore = self._acquire_restore
-
-            def end_of_wait(state: Any) -> None:
-                # Notified (or timed out, which is told below); what follows is a wait for the lock.
-                record(GOT | number)
-                restore(state)
-
-            self._acquire_restore = end_of_wait
+            follow(self, number)
 
     def wait(self: Any, timeout: float | None = None) -> bool:
-        number = number_of(self)
         # Without the lock it raises before it waits.
         if not self._is_owned():
             return bool(original(self, timeout))
+        if getattr(self, NUMBER, None) is None:  # made before the recording began
+            follow(self, number_of(self))
+        number = number_of(self)
         if not number:
-            # The library's own, in an Executor, a Timer, a feeder thread: that it waits is told all
-            # the same, or it would seem to run. But not the moment a starter waits for its thread.
+            # The library's own, in an Executor or a feeder thread: that it waits is told all the
+            # same, or it would seem to run. But not the moment a starter waits for its thread.
             if getattr(tape.local, "starting", False):
                 return bool(original(self, timeout))
             record(WAIT | fileformat.INTERNAL)
@@ -142,16 +151,26 @@ def _condition() -> None:
             record(TIMED_OUT | number)
         return notified
 
+    def notify(self: Any, n: int = 1) -> None:
+        number = getattr(self, NUMBER, None)
+        if number is None:
+            number = number_of(self)
+        if number:
+            record(SIGNAL | number)
+        original_notify(self, n)
+
     replace(cls, "__init__", same_face(__init__, init))
     replace(cls, "wait", same_face(wait, original))
-    _record_before(cls, "notify", SIGNAL)
+    replace(cls, "notify", same_face(notify, original_notify))
 
 
 def recorded_acquire(original: Callable[..., bool]) -> Callable[..., bool]:
     """An `acquire` that records; it asks first without waiting, to know whether it must."""
 
     def acquire(self: Any, blocking: bool = True, timeout: float | None = None) -> bool:
-        number = number_of(self)
+        number = getattr(self, NUMBER, None)
+        if number is None:
+            number = number_of(self)
         if not number:
             return original(self, blocking, timeout)
         taken = original(self, False) if blocking else original(self, blocking, timeout)
@@ -184,7 +203,9 @@ def _release(cls: Any) -> None:
     original = cls.release
 
     def release(self: Any, n: int = 1) -> None:
-        number = number_of(self)
+        number = getattr(self, NUMBER, None)
+        if number is None:
+            number = number_of(self)
         if not number:
             original(self, n)
             return
@@ -219,9 +240,24 @@ def _barrier() -> None:
     replace(cls, "wait", same_face(wait, original))
 
 
+def _timer() -> None:
+    cls: Any = threading.Timer
+    original = cls.__init__
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        file, line, internal = caller(sys._getframe(1), self)
+        if not internal:
+            # The library's own event, for which it waits until its time has come, or cancel() sets it.
+            setattr(self.finished, NUMBER, tape.define("Timer", file=file, line=line))
+
+    replace(cls, "__init__", same_face(__init__, original))
+
+
 def install() -> None:
     """Replace the methods that wait, set, notify and release."""
     _event()
     _condition()
     _semaphores()
     _barrier()
+    _timer()

@@ -8,6 +8,7 @@ disk is full or the folder is gone, stops by itself; the program does not notice
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _thread
 import itertools
 import mmap
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 now = time.perf_counter_ns
 pack_into = struct.Struct("<qq").pack_into
-STRUCT_ERROR = struct.error
-
+# What writing an event ends in where the thread has no page yet, or its page has no slot left.
+NO_ROOM = (AttributeError, StopIteration)
+_SLOTS = range(fileformat.RECORD, fileformat.PAGE, fileformat.RECORD)
 
 # Where a thread whose events are not wanted writes: always to the same place.
 _NOWHERE: tuple[memoryview, Slot] = (memoryview(bytearray(fileformat.RECORD)), itertools.repeat(0).__next__)
@@ -50,6 +52,7 @@ _text: memoryview | None = None
 _text_at = 0
 _numbers_of_processes: dict[int, int] = {}
 _growing = _thread.RLock()  # re-entrant: a signal handler may record while its own thread makes a segment
+_sigmask = getattr(_signal, "pthread_sigmask", None)
 # Definitions so far, to be repeated at the start of a next recording in the same process (a kernel).
 _definitions: list[bytes] | None = None
 # From 3.13 on mmap need not keep a file descriptor of the program's for itself.
@@ -107,12 +110,34 @@ def _renew(parent: dict[str, object]) -> None:
 
 
 def record(code: int) -> None:
-    """Write one event of the calling thread."""
+    """Write one event of the calling thread; it is lost where there is no room left on the stack."""
     try:
-        page, slot = local.tape
-        pack_into(page, slot(), now(), code)
-    except (AttributeError, STRUCT_ERROR):  # no page yet, or this one is full
-        turn_page(code)
+        try:
+            page, slot = local.tape
+            pack_into(page, slot(), now(), code)
+        except NO_ROOM:
+            turn_page(code)
+    except RecursionError:
+        pass
+
+
+def record_cpu() -> None:
+    """Write down how much CPU time the calling thread has used."""
+    record(_cpu())
+
+
+def _cpu() -> int:
+    # A system call, but one that does not let go of the interpreter's lock.
+    return fileformat.CPU << 56 | time.thread_time_ns()
+
+
+def admit() -> None:
+    """Record the calling thread, too."""
+    ident = _thread.get_ident()
+    if admitted is not None and ident not in admitted:
+        admitted.add(ident)
+        # It may have been writing to nowhere.
+        local.__dict__.pop("tape", None)
 
 
 def turn_page(code: int) -> None:
@@ -125,11 +150,13 @@ def turn_page(code: int) -> None:
     if page is None:
         local.tape = _NOWHERE
         return
+    lane = getattr(local, "lane", None)  # once more: a signal handler may have been first
     if lane is None:
         lane = local.lane = next(_lanes)
         _write(_lane_line(lane))
-    slot = itertools.count(fileformat.RECORD, fileformat.RECORD).__next__
+    slot = iter(_SLOTS).__next__
     pack_into(page, slot(), now(), code)
+    pack_into(page, slot(), now(), _cpu())
     pack_into(page, 0, lane, fileformat.PAGE_OF_EVENTS << 56)
     local.tape = page, slot
 
@@ -178,8 +205,10 @@ def _define(*fields: str) -> None:
 
 
 def _line(*fields: str) -> bytes:
-    clean = [field.replace("\t", " ").replace("\n", " ") for field in fields]
-    return ("\t".join(clean) + "\n").encode("utf-8", "backslashreplace")
+    line = "\t".join(fields)
+    if "\n" in line or line.count("\t") >= len(fields):
+        line = "\t".join([field.replace("\t", " ").replace("\n", " ") for field in fields])
+    return f"{line}\n".encode("utf-8", "backslashreplace")
 
 
 def _lane_line(lane: int) -> bytes:
@@ -187,7 +216,11 @@ def _lane_line(lane: int) -> bytes:
     threading = sys.modules.get("threading")
     # Not current_thread(): that would make a dummy Thread object the program did not ask for.
     thread = threading._active.get(ident) if threading else None
-    name, daemon = (thread.name, thread.daemon) if thread else ("", False)
+    if thread is not None:
+        name, daemon = thread.name, thread.daemon
+    else:
+        # As `threading` will call the process's first thread as soon as it is imported.
+        name, daemon = "MainThread" if threading is None and lane == 0 else "", False
     return _line(fileformat.LANE, str(lane), str(ident), name[:200], str(int(daemon)))
 
 
@@ -217,33 +250,46 @@ def _new_page() -> memoryview | None:
         except IndexError:
             with _growing:
                 # Another thread may have made the segment while this one waited for it.
-                if not _pages and not _grow():
+                if not _pages and not _grow_without_signals():
                     return None
+
+
+def _grow_without_signals() -> bool:
+    # A timer's signals can come faster than a segment is made, and each handler's first event would ask
+    # for one more.
+    if _sigmask is None:
+        return _grow()
+    before = _sigmask(_signal.SIG_BLOCK, ())
+    try:
+        _sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+        return _grow()
+    finally:
+        _sigmask(_signal.SIG_SETMASK, before)
 
 
 def _grow() -> bool:
     """Map a further segment; False, and the end of the recording, where that cannot be."""
     global _size, on
+    size = _size  # a signal handler of this thread may make a segment of its own at any point
     try:
-        if sum(entry.stat().st_size for entry in os.scandir(folder)) + _size > fileformat.LIMIT:
+        if sum(entry.stat().st_size for entry in os.scandir(folder)) + size > fileformat.LIMIT:
             return _give_up(fileformat.LIMIT_REACHED)
         path = f"{folder}/{_process}.{next(_segments)}.rec"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
-            _reserve(descriptor, _size)
-            mapped = mmap.mmap(descriptor, _size, **_NO_DESCRIPTOR)
+            _reserve(descriptor, size)
+            mapped = mmap.mmap(descriptor, size, **_NO_DESCRIPTOR)
         finally:
             os.close(descriptor)
-        header = repr(_header).encode("utf-8", "backslashreplace")[: fileformat.PAGE]
+        header = repr(_header).encode("utf-8", "backslashreplace")[: fileformat.PAGE - fileformat.RECORD]
         mapped[: len(header)] = header
     except OSError:
         return _give_up(fileformat.LOST)
     view = memoryview(mapped)
     _keep.append(mapped)
-    _pages.extend(
-        view[at : at + fileformat.PAGE] for at in range(_size - fileformat.PAGE, 0, -fileformat.PAGE)
-    )
-    _size = min(_size * 2, fileformat.LARGEST_SEGMENT)
+    pages = [view[at : at + fileformat.PAGE] for at in range(size - fileformat.PAGE, 0, -fileformat.PAGE)]
+    _pages.extend(pages)
+    _size = min(size * 2, fileformat.LARGEST_SEGMENT)
     return True
 
 
@@ -259,8 +305,11 @@ def _give_up(why: str) -> bool:
     global on
     on = False
     # contextlib.suppress would be an import for every recorded program.
-    try:  # noqa: SIM105
+    try:
         os.close(os.open(f"{folder}/{why}", os.O_CREAT | os.O_WRONLY, 0o600))
     except OSError:
-        pass  # the folder itself is gone: the reader will find nothing, and say so
+        # What is mapped can still be written, and a forked child has its parent's mappings. Where there are
+        # none, or the folder itself is gone, the reader will find nothing, and say so.
+        for mapped in _keep[:1]:
+            pack_into(mapped, fileformat.PAGE - fileformat.RECORD, now(), fileformat.INCOMPLETE[why])
     return False

@@ -1,15 +1,14 @@
-"""Threads: started, begun, ended, joined; `time.sleep`; and the main thread's wait for the others at exit."""
+"""Threads: started, begun, ended, joined; and the main thread's wait for the others at exit."""
 
 from __future__ import annotations
 
 import _thread
 import sys
 import threading
-import time
 
 from . import fileformat, tape
 from .patching import NUMBER, caller, replace, same_face
-from .tape import record
+from .tape import record, turn_page
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 BEGIN, END, START = fileformat.BEGIN << 56, fileformat.END << 56, fileformat.START << 56
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 UNDONE, RAISED = fileformat.UNDONE << 56, fileformat.RAISED << 56
-SLEEP, WAKE = WAIT | fileformat.SLEEP, GOT | fileformat.SLEEP
 
 
 def _thread_class() -> None:
@@ -26,7 +24,7 @@ def _thread_class() -> None:
     original_start, original_join, original_bootstrap = cls.start, cls.join, cls._bootstrap_inner
 
     def start(self: Any) -> None:
-        started = self.__dict__.get("_started")
+        started = getattr(self, "_started", None)
         # Not initialised, or started before: it raises, and is no other thread for it.
         if started is None or started.is_set():
             original_start(self)
@@ -34,7 +32,7 @@ def _thread_class() -> None:
         file, line, _ = caller(sys._getframe(1))
         kind = "daemon Thread" if self.daemon else "Thread"
         number = tape.define(kind, self.name, file, line)
-        self.__dict__[NUMBER] = number
+        setattr(self, NUMBER, number)
         record(START | number)
         tape.local.starting = True
         try:
@@ -46,10 +44,17 @@ def _thread_class() -> None:
             tape.local.starting = False
 
     def join(self: Any, timeout: float | None = None) -> None:
-        number = self.__dict__.get(NUMBER, 0)
+        number = getattr(self, NUMBER, 0)
         if not number:
-            original_join(self, timeout)
-            return
+            if (
+                not self.__dict__.get("_initialized")
+                or not self.is_alive()
+                or self.ident == _thread.get_ident()
+            ):
+                original_join(self, timeout)  # at once, or it raises
+                return
+            # Started before the recording began.
+            number = self.__dict__[NUMBER] = tape.define("Thread", self.name)
         record(WAIT | number)
         end = GAVE_UP
         try:
@@ -59,7 +64,7 @@ def _thread_class() -> None:
             record(end | number)
 
     def bootstrap(self: Any) -> None:
-        number = self.__dict__.get(NUMBER, 0)
+        number = getattr(self, NUMBER, 0)
         if number and tape.admitted is not None:
             tape.admitted.add(_thread.get_ident())
         report = self._invoke_excepthook
@@ -71,10 +76,11 @@ def _thread_class() -> None:
             report(*arguments)
 
         self._invoke_excepthook = report_and_record
-        record(BEGIN | number)
+        turn_page(BEGIN | number)  # to its first; to find out that it has none would take as long again
         try:
             original_bootstrap(self)
         finally:
+            tape.record_cpu()
             record(END | number)
             if tape.admitted is not None:
                 # The ident may be given to a thread that is none of ours.
@@ -83,19 +89,6 @@ def _thread_class() -> None:
     replace(cls, "start", same_face(start, original_start))
     replace(cls, "join", same_face(join, original_join))
     replace(cls, "_bootstrap_inner", same_face(bootstrap, original_bootstrap))
-
-
-def _sleep() -> None:
-    original = time.sleep
-
-    def sleep(seconds: float, /) -> None:
-        record(SLEEP)
-        try:
-            original(seconds)
-        finally:
-            record(WAKE)
-
-    replace(time, "sleep", same_face(sleep, original))
 
 
 def _exit() -> None:
@@ -117,7 +110,6 @@ def _exit() -> None:
 
 
 def install() -> None:
-    """Replace the methods of Thread, `time.sleep` and the interpreter's wait at exit."""
+    """Replace the methods of Thread and the interpreter's wait at exit."""
     _thread_class()
-    _sleep()
     _exit()

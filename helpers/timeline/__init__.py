@@ -97,7 +97,14 @@ class Timeline:
 
         return summary(self)
 
-    def plot(self, *, axis: str = "time", title: str = "", width: float = 9.0) -> TimelineFigure:
+    def plot(
+        self,
+        *,
+        axis: str = "time",
+        title: str = "",
+        width: float = 9.0,
+        between: tuple[float, float] | None = None,
+    ) -> TimelineFigure:
         """Draw the timeline.
 
         Args:
@@ -105,22 +112,33 @@ class Timeline:
                 short handoffs visible.
             title: written above the picture.
             width: of the figure, in inches; its height follows from the number of lanes.
+            between: the stretch to draw, from when to when in seconds, at a scale of its own; else all of it.
 
         Returns:
             A matplotlib figure that belongs to nobody: it is not in pyplot's list. A notebook shows it.
 
         Raises:
-            ValueError: `axis` is neither of the two.
+            ValueError: `axis` is neither of the two, or `between` is no stretch of time.
         """
         from helpers.timeline.picture import draw
 
-        return draw(self, axis=axis, title=title, width=width)
+        return draw(self, axis=axis, title=title, width=width, between=between)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the timeline to `path` (one file; `load` reads it back, on any machine)."""
         from helpers.timeline.storage import save
 
         save(self, path)
+
+    def to_perfetto(self, path: str | os.PathLike[str]) -> None:
+        """Write the timeline to `path` for Perfetto: ui.perfetto.dev and chrome://tracing open the file.
+
+        It is JSON in the form of the "Trace Event Format" document: threads with their states, wake-ups and
+        births as arrows, and a row for each lock that says when it was held. `load` does not read it.
+        """
+        from helpers.timeline.perfetto import to_perfetto
+
+        to_perfetto(self, path)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Timeline:

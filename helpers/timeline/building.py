@@ -39,6 +39,7 @@ SEMAPHORES = {
     "multiprocessing.Semaphore",
     "multiprocessing.BoundedSemaphore",
 }
+SHARED_QUEUES = ["multiprocessing.Queue", "multiprocessing.JoinableQueue", "multiprocessing.SimpleQueue"]
 _STATES = {"Thread": "join", "Process": "join", "sleep": "sleep", "pipe": "io"}
 # Processes that multiprocessing starts for itself, by a piece of their command line.
 _OWN_PROCESSES = {"resource_tracker": "resource tracker", "forkserver": "fork server"}
@@ -56,6 +57,7 @@ def build(
     recording: Recording,
     *,
     root: int,
+    began: int = 0,
     ended: int | None = None,
     deaths: Mapping[int, tuple[int, int]] = MappingProxyType({}),
     stopped: Mapping[int, int] = MappingProxyType({}),
@@ -65,6 +67,7 @@ def build(
     Args:
         recording: what was recorded.
         root: process id of the script.
+        began: leave out what was before, nanoseconds.
         deaths: for processes of which the end was seen from outside: when (nanoseconds), and the exit
             code as `subprocess` has it.
         stopped: for processes which the runner ended: when (nanoseconds).
@@ -75,7 +78,7 @@ def build(
     family = _Family(recording, events, root)
     end = max([ended or 0, *events.rows["time"][-1:].tolist(), *events.last], default=0)
     fates = _Fates(family, events, deaths, stopped, int(end))
-    lanes = _lanes(recording, events, family, fates)
+    lanes = _lanes(recording, events, family, fates, began)
     objects = tuple(recording.objects)
     waits = waiting.waits(events.rows, fates.died)
     woken, waker = _who_woke(events, family, fates, waits, objects)
@@ -98,7 +101,7 @@ def build(
     # When the system has cleared a dead process away, and its parent is free to go on, nobody records.
     process = np.array([each.kind == "Process" for each in objects] + [False])[waits["on"]]
     tails = np.where(process & found, waits["end"], woken)
-    return Timeline(
+    timeline = Timeline(
         lanes=tuple(lanes),
         spans=_spans(events, fates, waits, tails, objects, zero),
         holds=Holds(_seconds(holds, zero, "start", "end"), objects),
@@ -108,6 +111,68 @@ def build(
         duration=(end - zero) / 1e9,
         notes=tuple(dict.fromkeys(recording.notes)),
     )
+    return since(timeline, (began - zero) / 1e9) if began > zero else timeline
+
+
+def since(timeline: Timeline, start: float) -> Timeline:
+    """The part of a timeline from `start` (seconds) on; what goes on at that moment begins there.
+
+    Lanes that had ended by then are left out, and so is the start of those that had begun.
+    """
+    kept = [lane for lane in timeline.lanes if lane.died is None or lane.died > start]
+    number = {lane.number: new for new, lane in enumerate(kept)}
+    numbers = np.array([number.get(lane.number, -1) for lane in timeline.lanes] + [-1], "i4")
+    lanes = []
+    for lane in kept:
+        lane = replace(
+            lane,
+            number=number[lane.number],
+            born=max(lane.born - start, 0.0),
+            died=None if lane.died is None else lane.died - start,
+        )
+        if lane.parent in number and lane.started is not None and lane.started >= start:
+            lane = replace(lane, parent=number[lane.parent], started=lane.started - start)
+        else:
+            lane = replace(lane, parent=None, started=None, how="")
+        lanes.append(lane)
+    spans = []
+    for lane in kept:
+        columns = timeline.spans[lane.number].columns
+        columns = columns[(columns["end"] > start) | columns["open"]].copy()
+        columns["lane"] = numbers[columns["lane"]]
+        spans.append(Spans(_later(columns, start, "start", "end", "woken"), timeline.objects))
+    holds = timeline.holds.columns
+    holds = holds[((holds["end"] > start) | holds["open"]) & (numbers[holds["lane"]] >= 0)].copy()
+    holds["lane"] = numbers[holds["lane"]]
+    wakeups = timeline.wakeups.columns
+    both = (numbers[wakeups["waker"]] >= 0) & (numbers[wakeups["woken"]] >= 0)
+    wakeups = wakeups[(wakeups["at"] >= start) & both].copy()
+    wakeups["waker"], wakeups["woken"] = numbers[wakeups["waker"]], numbers[wakeups["woken"]]
+    stuck = timeline.stuck
+    waits = tuple(
+        wait._replace(
+            lane=number[wait.lane],
+            since=max(wait.since - start, 0.0),
+            holder=number.get(-1 if wait.holder is None else wait.holder),
+            copied_from=number.get(-1 if wait.copied_from is None else wait.copied_from),
+        )
+        for wait in stuck.waits
+    )
+    return replace(
+        timeline,
+        lanes=tuple(lanes),
+        spans=tuple(spans),
+        holds=Holds(_later(holds, start, "start", "end"), timeline.objects),
+        wakeups=Wakeups(_later(wakeups, start, "at", "until"), timeline.objects),
+        stuck=Deadlock(waits, tuple(number[lane] for lane in stuck.cycle)),
+        duration=timeline.duration - start,
+    )
+
+
+def _later(rows: Array, start: float, *columns: str) -> Array:
+    for column in columns:
+        rows[column] = np.maximum(rows[column] - start, 0.0)  # NaN stays NaN
+    return rows
 
 
 def _add_unrecorded_children(recording: Recording, deaths: Mapping[int, tuple[int, int]]) -> None:
@@ -115,7 +180,8 @@ def _add_unrecorded_children(recording: Recording, deaths: Mapping[int, tuple[in
 
     The parent recorded the fork, and somebody learned later how a process ended that nobody has seen.
     """
-    processes = list(recording.processes.values())
+    # A file without any event does not count: its process was killed before the first.
+    processes = [process for process in recording.processes.values() if process.events]
     forked = {(process.parent, process.fork) for process in processes}
     reaped: dict[str, set[int]] = {process.name: set() for process in processes}
     forks = []
@@ -242,6 +308,7 @@ def _table(recording: Recording, process: RecordedProcess, lane: int, records: A
             fileformat.KILL,
             fileformat.REAP,
             fileformat.EXIT,
+            fileformat.CPU,
         ),
     )
     rows["on"] = -1
@@ -312,25 +379,27 @@ class _Family:
                 )
 
     def _name(self, events: _Events) -> list[str]:
-        names: list[str] = []
-        children = [0] * len(self.processes)
-        for index, process in enumerate(self.processes):
-            name = process.own_name or _own_process(process)
-            parent = self.parent[index]
-            if index == self.root:
-                name = "main process"
-            elif not name:
-                above = int(events.process_of_lane[parent[0]]) if parent else self.root
-                children[above] += 1
-                nth = children[above]
-                if above == self.root:
-                    name = f"child {nth}"
-                elif re.fullmatch(r"child [\d.]+", names[above]):
-                    name = f"{names[above]}.{nth}"
-                else:
-                    name = f"child {nth} of {names[above]}"
-            names.append(name)
-        return names
+        names: dict[int, str] = {self.root: "main process"}
+        above = [int(events.process_of_lane[each[0]]) if each else self.root for each in self.parent]
+        nameless = [not (process.own_name or _own_process(process)) for process in self.processes]
+
+        # Not in one pass: where an id was used again, a parent can stand behind its child.
+        def name(index: int) -> str:
+            if index not in names:
+                process, parent = self.processes[index], above[index]
+                names[index] = process.own_name or _own_process(process)  # also ends a circle of parents
+                if not names[index]:
+                    brothers = (each for each in range(index + 1) if nameless[each] and each != self.root)
+                    nth = sum(above[each] == parent for each in brothers)
+                    if parent == self.root:
+                        names[index] = f"child {nth}"
+                    elif re.fullmatch(r"child [\d.]+", name(parent)):
+                        names[index] = f"{name(parent)}.{nth}"
+                    else:
+                        names[index] = f"child {nth} of {name(parent)}"
+            return names[index]
+
+        return [name(index) for index in range(len(self.processes))]
 
 
 class _Fates:
@@ -419,12 +488,13 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _lanes(recording: Recording, events: _Events, family: _Family, fates: _Fates) -> list[Lane]:
+def _lanes(recording: Recording, events: _Events, family: _Family, fates: _Fates, began: int) -> list[Lane]:
     starts = {
         (int(events.process_of_lane[row["lane"]]), int(row["number"])): (int(row["lane"]), int(row["time"]))
         for row in events.of_kind(fileformat.START)
     }
     begins = {int(row["lane"]): int(row["number"]) for row in events.of_kind(fileformat.BEGIN)[::-1]}
+    cpu = _cpu(events, fates, began)
     zero = recording.zero
     lanes = []
     for number, (process, own) in enumerate(events.lanes):
@@ -451,9 +521,24 @@ def _lanes(recording: Recording, events: _Events, family: _Family, fates: _Fates
                 parent=parent[0] if parent else None,
                 started=(parent[1] - zero) / 1e9 if parent else None,
                 how=how if parent else "",
+                cpu=cpu.get(number),
             )
         )
     return lanes
+
+
+def _cpu(events: _Events, fates: _Fates, began: int) -> dict[int, float]:
+    """The CPU time of lanes, seconds, where the last reading is near enough to the end."""
+    rows = events.of_kind(fileformat.CPU)
+    rows = rows[rows["time"] >= began]
+    used = rows["detail"].astype("i8") << 32 | rows["number"]
+    found = {}
+    for lane in np.unique(rows["lane"]):
+        mine = np.flatnonzero(rows["lane"] == lane)
+        unread = fates.died[lane] - rows["time"][mine[-1]]
+        if len(mine) > 1 and unread <= (fates.died[lane] - rows["time"][mine[0]]) / 10:
+            found[int(lane)] = float(used[mine[-1]] - used[mine[0]]) / 1e9
+    return found
 
 
 def _who_woke(
@@ -470,7 +555,9 @@ def _who_woke(
     got = (kind == fileformat.GOT) & on_queue
     gave = (kind == fileformat.PUT) | (got & (detail == fileformat.FULL))
     took = (kind == fileformat.TOOK) | (got & (detail == fileformat.EMPTY))
-    freed = kind == fileformat.FREE
+    freed, signalled = kind == fileformat.FREE, kind == fileformat.SIGNAL
+    closed = signalled & on_queue & (detail == fileformat.CLOSED)
+    done = signalled & on_queue & (detail == fileformat.UNFINISHED)
 
     def sources(chosen: Array) -> Sources:
         return Sources(rows["lane"][chosen], rows["time"][chosen], rows["on"][chosen])
@@ -478,23 +565,26 @@ def _who_woke(
     ends = _ends(events, family, fates)
     kind_of = np.array([each.kind for each in objects] + [""])[waits["on"]]
     lock_like = np.isin(kind_of, [*LOCKS, *SEMAPHORES])
-    shared_queue = np.isin(kind_of, ["multiprocessing.Queue", "multiprocessing.JoinableQueue"])
+    shared_queue = np.isin(kind_of, SHARED_QUEUES)
     queue_like = np.char.endswith(kind_of, "Queue") & ~shared_queue if len(kind_of) else lock_like
-    barrier = kind_of == "Barrier"
+    barrier = np.isin(kind_of, ["Barrier", "multiprocessing.Barrier"])
     join = np.isin(kind_of, ["Thread", "Process"])
     event = kind_of == "Event"
     rest = ~(lock_like | queue_like | shared_queue | barrier | join | event)
-    full = waits["side"] == fileformat.FULL
+    empty, full = waits["side"] == fileformat.EMPTY, waits["side"] == fileformat.FULL
+    unfinished = waits["side"] == fileformat.UNFINISHED
     for which, source, find in (
         (lock_like, sources(freed), waiting.last_before_end),
-        (queue_like & ~full, sources(gave | freed), waiting.last_before_end),
-        (queue_like & full, sources(took), waiting.last_before_end),
+        (queue_like & empty, sources(gave | freed | closed), waiting.last_before_end),
+        (queue_like & full, sources(took | closed), waiting.last_before_end),
+        (queue_like & unfinished, sources(done | closed), waiting.last_within),
         # Whether its get() has to wait is not asked first; an item that is there already wakes nobody.
         (shared_queue, sources(gave | freed), waiting.last_within),
         (barrier, sources(kind == fileformat.WAIT), waiting.last_within),
         (join, ends, waiting.last_within),
-        (event, sources(kind == fileformat.SIGNAL), waiting.first_since_start),
-        (rest, sources(kind == fileformat.SIGNAL), waiting.last_within),
+        (event, sources(signalled), waiting.first_since_start),
+        # multiprocessing's conditions and events are made of semaphores, and freed like those.
+        (rest, sources(signalled | freed), waiting.last_within),
     ):
         at = np.flatnonzero(which)
         if len(at):

@@ -61,6 +61,8 @@ class Lane:
         parent: number of the lane that started or forked it, or None.
         started: when that lane did so, or None.
         how: ``"start"`` (a thread), ``"fork"``, ``"spawn"`` or ``"forkserver"`` (a process), or ``""``.
+        cpu: CPU time it used from birth to death, seconds; None where that could not be read at its end,
+            or within the last tenth of its life.
     """
 
     number: int
@@ -75,6 +77,7 @@ class Lane:
     parent: int | None = None
     started: float | None = None
     how: str = ""
+    cpu: float | None = None
 
     @property
     def label(self) -> str:

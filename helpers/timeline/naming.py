@@ -57,6 +57,8 @@ def _names(file: str) -> dict[int, list[tuple[str, str]]]:
             pairs = _pairs(node.targets[0], node.value)
         elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
             pairs = _pairs(node.target, node.value)
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            pairs = _pairs(node.optional_vars, node.context_expr)
         elif isinstance(node, ast.keyword) and node.arg is not None and isinstance(node.value, ast.Call):
             pairs = iter([(node.value, node.arg)])
         else:

@@ -27,6 +27,15 @@ _RESERVED = {
     fileformat.ANY_CHILD: SyncObject("Process", "any child"),
     fileformat.INTERNAL: SyncObject("Condition", "something of the standard library", internal=True),
 }
+# Parts that are named after the whole: what to show them as, and what the whole is.
+_PARTS = {
+    fileformat.READ_LOCK: ("multiprocessing.Lock", "Queue"),
+    fileformat.WRITE_LOCK: ("multiprocessing.Lock", "Queue"),
+    fileformat.PLACES: ("multiprocessing.Queue", "Queue"),
+    fileformat.UNFINISHED_TASKS: ("multiprocessing.JoinableQueue", "JoinableQueue"),
+    fileformat.TASKS: ("queue.SimpleQueue", "pool"),
+    fileformat.RESULTS: ("queue.SimpleQueue", "pool"),
+}
 
 
 @dataclass
@@ -59,10 +68,17 @@ class Recording:
         zero: the time of its first event, nanoseconds of `time.perf_counter_ns`; 0 where it is empty.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], leave_out: str = "") -> None:
-        """Read the files in `folder`; `leave_out` is a beginning of file names that nobody wants to see."""
+    def __init__(self, folder: str | os.PathLike[str], leave_out: str = "", until: int | None = None) -> None:
+        """Read the files in `folder`.
+
+        Args:
+            leave_out: a beginning of file names that nobody wants to see.
+            until: leave out what came later, nanoseconds; the recording may be going on.
+        """
         self._leave_out = leave_out
+        self._until = until
         self.notes: list[str] = []
+        self._incomplete: set[int] = set()
         self.processes: dict[str, RecordedProcess] = {}
         self.objects: list[SyncObject] = []
         self._by_key: dict[str, int] = {}
@@ -70,20 +86,25 @@ class Recording:
         for file in sorted(Path(folder).glob("*.rec"), key=_order):
             self._read(file)
         self._nth = dict(self._count_makers())
-        for process in self.processes.values():
-            self._name_parts_of_queues(process)
-        # What processes share is named where it was made, not where it arrived: the makers come first.
-        for process in self.processes.values():
-            for number, fields in process.definitions.items():
-                if fields[-1]:
-                    self.object_of(process, number)
-        if os.path.exists(Path(folder) / fileformat.LIMIT_REACHED):
+        # What processes share is named where it was made, not where it arrived: the makers come first. And
+        # a part of something is named by what says of what, not by the line of the library that made it.
+        for only_named in (True, False):
+            for process in self.processes.values():
+                for number, (kind, _, made_in, _, internal, key) in process.definitions.items():
+                    if key and (kind in _PARTS or (made_in and internal == "0") or not only_named):
+                        self.object_of(process, number)
+        if self._is_incomplete(folder, fileformat.LIMIT_REACHED):
             limit = f"{fileformat.LIMIT >> 20} MiB"
             self.notes.append(f"The recording is full ({limit}): what came later is missing.")
-        if os.path.exists(Path(folder) / fileformat.LOST):
+        if self._is_incomplete(folder, fileformat.LOST):
             self.notes.append("The recording stopped early, because its folder could no longer be written.")
+        if not os.path.isdir(folder):
+            self.notes.append("There is no recording: its folder was removed while the program ran.")
         times = [records[:, 0].min() for p in self.processes.values() for records in p.events.values()]
         self.zero = int(min(times, default=0))
+
+    def _is_incomplete(self, folder: str | os.PathLike[str], why: str) -> bool:
+        return os.path.exists(Path(folder) / why) or fileformat.INCOMPLETE[why] in self._incomplete
 
     def thread_name(self, pid: int, ident: int) -> str:
         """The name of a thread by `threading.get_ident`, or "" where it is not known."""
@@ -95,26 +116,16 @@ class Recording:
                     return begun[1] if begun else name
         return ""
 
-    def _name_parts_of_queues(self, process: RecordedProcess) -> None:
-        for number, (kind, _, file, line, _, key) in process.definitions.items():
-            if (
-                kind in (fileformat.READ_LOCK, fileformat.WRITE_LOCK, fileformat.PLACES)
-                and key not in self._by_key
-            ):
-                queue = self._name(process, number)
-                what = "multiprocessing.Queue" if kind == fileformat.PLACES else "multiprocessing.Lock"
-                self._by_key[key] = len(self.objects)
-                shown = file.removeprefix(self._leave_out)
-                self.objects.append(SyncObject(what, f"{kind} {queue}", shown, int(line)))
-
     def _name(self, process: RecordedProcess, number: int) -> str:
-        kind, _, file, line = process.definitions[number][:4]
-        return self._names.find(file, int(line), kind, self._nth[process.name, number])
+        kind, name, file, line = process.definitions[number][:4]
+        whole = _PARTS[kind][1] if kind in _PARTS else kind
+        name = name or self._names.find(file, int(line), whole, self._nth[process.name, number])
+        return f"{kind} {name}" if kind in _PARTS else name
 
     def _count_makers(self) -> Iterator[tuple[tuple[str, int], int]]:
-        """For each definition, how many of its kind came from the same line before it."""
-        seen: Counter[tuple[str, ...]] = Counter()
+        """For each definition, how many of its kind came from the same line of its process before it."""
         for process in self.processes.values():
+            seen: Counter[tuple[str, ...]] = Counter()
             for number in sorted(process.definitions):
                 kind, _, file, line = process.definitions[number][:4]
                 yield (process.name, number), seen[kind, file, line]
@@ -126,7 +137,9 @@ class Recording:
         if not len(pages):
             return
         try:
-            header = ast.literal_eval(bytes(pages[0]).rstrip(b"\0").decode("utf-8", "replace"))
+            header = ast.literal_eval(
+                bytes(pages[0, : -fileformat.RECORD]).rstrip(b"\0").decode("utf-8", "replace")
+            )
             if header["format"] != fileformat.FORMAT:
                 raise ValueError
         except (ValueError, SyntaxError, KeyError, TypeError):
@@ -145,15 +158,23 @@ class Recording:
                 fork=header.get("fork", 0),
                 first_number=header["numbers"],
             )
+        self._incomplete.add(int(pages[0, -8:].view("<i8")[0]))
         firsts = pages[:, : fileformat.RECORD].copy().view("<i8").reshape(-1, 2)
         kinds = firsts[:, 1] >> 56
         for at in np.flatnonzero(kinds[1:] == fileformat.PAGE_OF_TEXT) + 1:
             _read_text(process, bytes(pages[at, fileformat.RECORD :]))
         events = np.flatnonzero(kinds[1:] == fileformat.PAGE_OF_EVENTS) + 1
-        records = pages[events, fileformat.RECORD :].copy().view("<i8").reshape(len(events), -1, 2)
+        records = (
+            pages[events, fileformat.RECORD :]
+            .copy()
+            .view("<i8")
+            .reshape(len(events), fileformat.PAGE // fileformat.RECORD - 1, 2)
+        )
         for lane in np.unique(firsts[events, 0]):
             mine = records[firsts[events, 0] == lane].reshape(-1, 2)
             mine = mine[mine[:, 1] != 0]
+            if self._until is not None:
+                mine = mine[mine[:, 0] <= self._until]
             if len(mine):
                 before = process.events.get(int(lane))  # in an earlier segment
                 process.events[int(lane)] = mine if before is None else np.concatenate([before, mine])
@@ -180,7 +201,11 @@ class Recording:
         kind = kind.removeprefix("daemon ")
         if key in self._by_key:
             return self._by_key[key]
-        if not name:
+        if kind in _PARTS:
+            name, kind = self._name(process, number), _PARTS[kind][0]
+            if key and not kind.startswith("multiprocessing."):
+                kind = "multiprocessing.SimpleQueue"  # of a pool of processes
+        elif not name:
             name = f"a {kind}" if internal == "1" else self._name(process, number)
         made = SyncObject(kind, name, file.removeprefix(self._leave_out), int(line), internal == "1")
         self.objects.append(made)

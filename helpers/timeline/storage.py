@@ -13,9 +13,11 @@ import json
 import os
 import secrets
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import IO, TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -66,12 +68,19 @@ def save(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         "holds": _written(timeline.holds.columns),
         "wakeups": _written(timeline.wakeups.columns),
     }
+    with whole(path) as file:
+        json.dump(content, file, allow_nan=False, default=_plain)
+
+
+@contextmanager
+def whole(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
+    """Open `path` to be written, whole or not at all: what goes wrong leaves there what was there before."""
     path = Path(path)
     # Under another name first: somebody who reads at the same time, or a full disk, must not see half of it.
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with new.open("x", encoding="ascii", newline="\n") as file:
-            json.dump(content, file, allow_nan=False, default=_plain)
+        with new.open("x", encoding="utf-8", errors="replace", newline="\n") as file:
+            yield file
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)

@@ -34,7 +34,11 @@ WAIT = np.dtype(
 def take_back(events: Array) -> None:
     """Blank out, in place, what an UNDONE after it says did not happen, and waits that timed out."""
     for undone, was, becomes in (
-        (fileformat.UNDONE, (fileformat.FREE, fileformat.PUT, fileformat.TOOK, fileformat.START), 0),
+        (
+            fileformat.UNDONE,
+            (fileformat.FREE, fileformat.PUT, fileformat.TOOK, fileformat.START, fileformat.SIGNAL),
+            0,
+        ),
         (fileformat.TIMED_OUT, (fileformat.GOT,), fileformat.GAVE_UP),
     ):
         for at in np.flatnonzero(events["kind"] == undone):
@@ -126,8 +130,10 @@ def holds(
     following = np.roll(np.arange(len(chosen)), -1)
     same = np.zeros(len(chosen), bool)
     same[:-1] = (chosen["on"][1:] == chosen["on"][:-1]) & (owner[1:] == owner[:-1])
-    freed = same & ~chosen_takes[following]
     is_permit = semaphores[chosen["on"]] if len(chosen) else same
+    # A signal handler that takes a lock while its thread records can leave records out of order; whoever
+    # takes a lock next proves that it had been let go.
+    freed = same & (~chosen_takes[following] | ~is_permit)
     starts = chosen_takes & (freed | ~is_permit)
     found = np.zeros(int(starts.sum()), HOLD)
     found["lane"] = chosen["lane"][starts]

@@ -25,6 +25,17 @@ _BORN = {
     "spawn": "spawned by",
     "forkserver": "started through the fork server by",
 }
+# What a stretch of one lane shows: in the picture's legend, and as a slice's name in Perfetto.
+SHOWS = {
+    "running": "running",
+    "woken": "woken, not yet running",
+    "lock": "waits for a lock",
+    "signal": "waits for a signal",
+    "queue": "waits for a queue",
+    "join": "joins",
+    "io": "waits for input or output",
+    "sleep": "sleeps",
+}
 _DOING = {
     "running": "running",
     "lock": "waiting for locks",
@@ -44,7 +55,7 @@ def summary(timeline: Timeline) -> str:
     """
     if not timeline.lanes:
         return "\n".join(["Nothing was recorded.", *timeline.notes])
-    family = _Family(timeline.lanes)
+    family = Family(timeline.lanes)
     processes, threads = len(family.processes), len(timeline.lanes)
     lines = [f"{_count(processes, 'process', 'processes')}, {_count(threads, 'thread')}."]
     if processes == 1:
@@ -62,7 +73,7 @@ def summary(timeline: Timeline) -> str:
 
 def waits(timeline: Timeline) -> str:
     """What each thread spent its time on, and its longest wait of each kind; it differs from run to run."""
-    family = _Family(timeline.lanes)
+    family = Family(timeline.lanes)
     lines = []
     for lane, spans in zip(timeline.lanes, timeline.spans, strict=True):
         columns = spans.columns
@@ -92,7 +103,7 @@ class _Life(NamedTuple):
     rest: str
 
 
-class _Family:
+class Family:
     """Who descends from whom, and what to call each so that it is clear which is meant.
 
     Attributes:
@@ -123,7 +134,7 @@ class _Family:
         """The lane in words: as a `of_process` of one thread, or `within` one whose birth has been told."""
         birth = "" if within and lane.number in self._main else self.birth(lane)
         name, noun = (lane.process, "processes") if of_process else (lane.thread, "threads")
-        return _Life(name, noun, lane.daemon, f"{birth}: {_ending(lane)}.")
+        return _Life(name, noun, lane.daemon, f"{birth}: {ending(lane)}.")
 
 
 def _descent(lanes: Sequence[Lane]) -> Iterator[Lane]:
@@ -142,7 +153,8 @@ def _descent(lanes: Sequence[Lane]) -> Iterator[Lane]:
         ahead += children.get(lane.number, [])[::-1]
 
 
-def _ending(lane: Lane) -> str:
+def ending(lane: Lane) -> str:
+    """How the lane ended."""
     match lane.ending:
         case "raised":
             return f"ended by an uncaught {lane.detail or 'exception'}"
@@ -176,7 +188,7 @@ def _listed(names: Sequence[str], noun: str) -> str:
 # ------------------------------------------------------------------------------- waits that never ended
 
 
-def _never_ended(timeline: Timeline, family: _Family) -> list[str]:
+def _never_ended(timeline: Timeline, family: Family) -> list[str]:
     waits = {wait.lane: wait for wait in timeline.stuck.waits if not wait.on.internal}
     cycle = [waits.pop(lane) for lane in timeline.stuck.cycle if lane in waits]
     lines = []
@@ -192,7 +204,7 @@ def _never_ended(timeline: Timeline, family: _Family) -> list[str]:
     return lines
 
 
-def _for_what(wait: Stuck, family: _Family) -> str:
+def _for_what(wait: Stuck, family: Family) -> str:
     if wait.state == "join":
         return f"for {wait.on.name} to end"
     text = f"for {_thing(wait.on)}"

@@ -14,8 +14,9 @@ from packaging.utils import canonicalize_name
 from helpers.course import requirements
 from helpers.course.requirements import LOCKS, ROOT, bounds, locked, release, unmet
 
+OLDEST = (3, 11)  # all packages are for this Python
 # What conda-forge calls otherwise.
-CONDA_NAMES = {"matplotlib-base": "matplotlib"}
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "playwright-python": "playwright"}
 
 
 def pinned(*names: str) -> list[Requirement]:
@@ -29,8 +30,8 @@ def test_conda_gets_the_same_packages_and_bounds() -> None:
     assert (pip, in_pip) == ("pip", {"pip": ["-e ."]})
     assert found.pop("python") == "3.11"
     assert {CONDA_NAMES.get(name, name): bound for name, bound in found.items()} == {
-        **bounds("lab"),
-        **bounds("test"),
+        **bounds("lab", OLDEST),
+        **bounds("test", OLDEST),
     }
 
 
@@ -39,7 +40,7 @@ def test_the_locks_name_every_dependency_within_its_bounds(group: str, locks: li
     versions = {
         requirement.name: str(requirement.specifier).removeprefix("==") for requirement in pinned(*locks)
     }
-    assert all(release(versions[name]) >= release(lowest) for name, lowest in bounds(group).items())
+    assert all(release(versions[name]) >= release(lowest) for name, lowest in bounds(group, OLDEST).items())
 
 
 def test_the_locks_name_what_their_packages_need() -> None:
@@ -81,6 +82,12 @@ def test_what_is_missing_or_too_old_is_named(tmp_path: Path, monkeypatch: pytest
     old, missing = unmet(["lab"])
     assert re.fullmatch(r"packaging is [\d.]+, 9999\.1 or newer is needed", old)
     assert missing == "no-such-package is missing"
+
+
+def test_what_is_not_for_this_python_is_not_missed() -> None:
+    assert "viztracer" in bounds("test", (3, 14))
+    assert "viztracer" not in bounds("test", (3, 15))
+    assert bounds("lab", (3, 14)) == bounds("lab", (3, 15))
 
 
 def test_versions_are_compared_as_numbers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -75,6 +76,14 @@ def test_the_timeline_is_saved(tmp_path: Path, name: str, begins: bytes) -> None
         assert timeline.summary() in result.stderr
     else:
         assert b"Description" in content or b"<dc:description>" in content
+
+
+def test_the_timeline_is_saved_for_perfetto(tmp_path: Path) -> None:
+    result = run(tmp_path, ECHO, "--timeline", "a.perfetto.json", "script.py")
+    assert result.returncode == 0, result.stderr
+    trace = json.loads((tmp_path / "a.perfetto.json").read_text(encoding="utf-8"))
+    assert trace["otherData"]["summary"] in result.stderr
+    assert {event["tid"] for event in trace["traceEvents"]} == {1, 2}
 
 
 def test_our_options_may_stand_before_or_after_the_script(

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from helpers.script import run_script
-from tests.recorder.programs import METHODS, WAITING, forks, recorded
+from tests.recorder.programs import DEATHS, METHODS, WAITING, forks, recorded
 
 PRIMITIVES = {
     "Lock": ("thing = threading.Lock(); thing.acquire()", "thing.acquire()", "thing.release()", "_wait", "lock"),
@@ -267,47 +267,6 @@ done.set()
     assert wait.copied_from == seen.lanes["holder"].number
 
 
-DEATHS = """
-import multiprocessing, os, signal, sys, threading, time
-def exits_at_once(queue):
-    queue.get()
-def blocked(queue, ready):
-    ready.set()
-    queue.get()
-def with_daemon_thread(queue, ready):
-    lock = threading.Lock(); lock.acquire()
-    waiting = threading.Event()
-    def wait():
-        waiting.set()
-        with lock: pass
-    threading.Thread(target=wait, daemon=True, name="daemon").start()
-    waiting.wait()
-    while not any(f.f_code.co_name == "_wait" for f in sys._current_frames().values()): time.sleep(0.001)
-    ready.set()
-def normal(queue, ready):
-    ready.set()
-def exit_now(queue, ready):
-    ready.set()
-    os._exit(9)
-if __name__ == "__main__":
-    queue = multiprocessing.Queue()
-    processes = {}
-    for function, name in ((blocked, "terminated"), (blocked, "killed"), (normal, "normal"), (exit_now, "exiting"),
-                           (with_daemon_thread, "with daemon")):
-        ready = multiprocessing.Event()
-        processes[name] = multiprocessing.Process(target=function, args=(queue, ready), name=name)
-        processes[name].start()
-        ready.wait()
-    time.sleep(0.1)  # the two reach their get(); without it they would be killed a moment earlier
-    processes["terminated"].terminate()
-    processes["killed"].kill()
-    if len(sys.argv) > 1:
-        for process in processes.values(): process.join()
-        os.kill(os.getpid(), signal.SIGKILL)
-    for process in processes.values(): process.join()
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("kill_root", [False, True], ids=["root ends", "root killed"])
 @pytest.mark.parametrize("method", METHODS)
@@ -329,8 +288,9 @@ def test_every_death_is_recorded_and_every_open_wait_is_kept(method, kill_root):
     for name in ("terminated", "killed"):
         span = seen.timeline.spans[lanes[name, "MainThread"].number][-1]
         assert (span.state, span.on.name, span.open) == ("queue", "queue", True)
-    span = seen.timeline.spans[lanes["with daemon", "daemon"].number][-1]
-    assert (span.state, span.on.name, span.open) == ("lock", "lock", True)
+    for name in ("normal", "exiting", "with daemon"):
+        span = seen.timeline.spans[lanes[name, "daemon"].number][-1]
+        assert (span.state, span.on.name.partition(" ")[0], span.open) == ("lock", "lock", True)
     how = {lane.how for lane in seen.timeline.lanes if lane.process in ends and lane.thread == "MainThread"}
     assert method in how
 

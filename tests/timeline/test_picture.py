@@ -22,6 +22,7 @@ from matplotlib.text import Text
 from helpers.timeline import STATES, Spans, Timeline
 from helpers.timeline.model import SPAN
 from helpers.timeline.picture.looks import ALARM, BORDER, FAINT_INK, LOCK_COLOURS, LOOKS
+from helpers.timeline.words import SHOWS
 from tests.timeline import made
 from tests.timeline.made import Story
 
@@ -409,7 +410,12 @@ def test_a_bar_that_was_never_woken_is_torn_off() -> None:
 @pytest.mark.parametrize("name", made.SMALL)
 @pytest.mark.parametrize("width", [3.0, 9.0])
 def test_no_text_is_clipped_or_lies_on_another(name: str, axis: str, width: float) -> None:
-    figure = made.SMALL[name]().plot(axis=axis, width=width, title="A title that says what is to be seen")
+    assert_readable(
+        made.SMALL[name]().plot(axis=axis, width=width, title="A title that says what is to be seen")
+    )
+
+
+def assert_readable(figure: Figure) -> None:
     drawn(figure)
     plot = figure.axes[1].get_window_extent()
     boxes = []
@@ -443,7 +449,7 @@ def test_the_legend_holds_only_what_occurs(name: str) -> None:
     occurs = {state for lane in timeline.spans for state in (span.state for span in lane)}
     if any(span.woken is not None for lane in timeline.spans for span in lane):
         occurs.add("woken")
-    says = {look.says: layer for layer, look in LOOKS.items()}
+    says = {words: layer for layer, words in SHOWS.items()}
     assert {says[text] for text in words(figure) & says.keys()} == occurs
 
 
@@ -476,6 +482,83 @@ def test_an_empty_timeline_is_a_small_card_that_says_so() -> None:
     assert words(figure) == {"Nothing", "Nothing was recorded.", "The recording folder could not be written."}
     assert figure.get_size_inches()[1] < 1.2
     assert (drawn(figure)[..., 3] == 255).all()
+
+
+# ------------------------------------------------------------------------------------------- a stretch
+
+
+def test_a_stretch_is_drawn_at_its_own_scale() -> None:
+    figure = made.lock().plot(between=(0.3, 0.6))
+    pixels = drawn(figure)
+    labels = [float(label.get_text()) for label in tick_labels(figure)]
+    assert min(labels) >= 300 and max(labels) <= 600
+    waits = has_colour(bar(figure, "Thread-2 (deposit)", pixels), LOOKS["lock"].face, LOOKS["lock"].mark).any(
+        axis=0
+    )
+    columns = np.flatnonzero(waits)
+    assert columns[0] == pytest.approx(column_of(figure, 300), abs=2)  # it began before, at 0.2
+    assert columns[-1] == pytest.approx(column_of(figure, 500), abs=2)
+    whole = made.lock().plot()
+    wide, narrow = (column_of(each, 500) - column_of(each, 400) for each in (figure, whole))
+    assert wide == pytest.approx(3 * narrow, rel=0.1)  # 0.3 of 0.9 seconds
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_of_a_stretch_only_what_is_in_it_is_drawn_and_said(axis: str) -> None:
+    figure = made.killed_reader().plot(axis=axis, between=(0.3, 0.6))
+    said = words(figure)
+    assert {SHOWS["sleep"], SHOWS["queue"], SHOWS["lock"], SHOWS["signal"]} <= said
+    assert not {"SIGTERM", "starts or forks", "never woken", SHOWS["running"], SHOWS["join"]} & said
+    later = words(made.killed_reader().plot(axis=axis, between=(0.6, 2.0)))
+    assert {"SIGTERM", "never woken", SHOWS["running"]} <= later
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_what_only_touches_the_side_of_a_stretch_is_left_out(axis: str) -> None:
+    said = words(made.every_state().plot(axis=axis, between=(3.0, 3.5)))  # the fourth state, on for a second
+    assert said & set(SHOWS.values()) == {SHOWS[STATES[3]]}
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("name", made.SMALL)
+def test_a_stretch_of_anything_can_be_drawn_without_text_on_text(name: str, axis: str) -> None:
+    timeline = made.SMALL[name]()
+    end = timeline.duration or 1.0
+    for between in (
+        (0.2 * end, 0.6 * end),
+        (0.4000003 * end, 0.400001 * end),
+        (2 * end, 3 * end),
+        (-2.0, -1.0),
+    ):
+        assert_readable(timeline.plot(axis=axis, between=between))
+
+
+def test_a_short_stretch_of_a_million_spans_shows_each_of_them() -> None:
+    timeline = made.crowd(1_000_000)
+    between = (5.0, 5.0002)
+    figure = timeline.plot(between=between)
+    assert len(figure.axes[1].images) == 0  # shapes again, sharp and with their marks
+    spans = timeline.spans[0].columns
+    seen = spans[(spans["end"] > between[0]) & (spans["start"] < between[1])]
+    running = has_colour(bar(figure, "Thread-0", drawn(figure)), LOOKS["running"].face).all(axis=0)
+    wide = seen[
+        (seen["state"] == 0) & (np.minimum(seen["end"], 5.0002) - np.maximum(seen["start"], 5.0) > 1e-6)
+    ]
+    for span in wide:
+        middle = (max(span["start"], between[0]) + min(span["end"], between[1])) / 2
+        assert running[round(column_of(figure, middle))]
+    assert len(wide) >= 3
+
+
+def test_the_whole_as_a_stretch_has_the_same_scale_and_texts() -> None:
+    timeline = made.lock()
+    assert words(timeline.plot(between=(0.0, timeline.duration))) == words(timeline.plot())
+
+
+@pytest.mark.parametrize("between", [(1.0, 1.0), (2.0, 1.0), (0.0, float("inf")), (float("nan"), 1.0)])
+def test_what_is_no_stretch_of_time_is_refused(between: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match=r"^between is .* but must be two times in seconds, the earlier one"):
+        made.lock().plot(between=between)
 
 
 # -------------------------------------------------------------------------------------------- the figure

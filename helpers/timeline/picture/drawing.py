@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from helpers.timeline.picture.layout import EDGE, OrderScale, Scale, Stack, Time
 from helpers.timeline.picture.lettering import DPI, FAMILY, shorten, width_of, wrap
 from helpers.timeline.picture.looks import ALARM, BAND, CARD, FAINT_INK, INK, LOOKS, PALE_INK
 from helpers.timeline.picture.sheet import Point, Sheet
+from helpers.timeline.words import SHOWS
 
 if TYPE_CHECKING:
     from helpers.timeline import Timeline
@@ -39,7 +41,12 @@ TITLE, SMALL, TINY = 11.5, 8.0, 7.0  # points
 PAD = 14  # pixels between the side of the card and anything written on it
 NARROWEST = 240  # pixels for the plot; the card grows where the names leave less
 LETTERED = 17  # pixels: a bar as high as this, or higher, has room for letters
+LONG_TICK = 34  # pixels: half of 1,000.000001 on the axis of a short stretch
 SAMPLE = 22  # pixels: the width of a sample in the legend
+
+# matplotlib's settings are the whole process's. Of two threads that draw at once (a slider's callback runs in
+# one of its own), the second would take the defaults for the reader's settings, and leave them behind.
+_STYLE = threading.Lock()
 
 # Draws a sample for the legend, from its left side and its middle.
 Sample = Callable[[float, float], None]
@@ -55,7 +62,14 @@ class TimelineFigure(Figure):
     timeline: Timeline
 
 
-def draw(timeline: Timeline, *, axis: str = "time", title: str = "", width: float = 9.0) -> TimelineFigure:
+def draw(
+    timeline: Timeline,
+    *,
+    axis: str = "time",
+    title: str = "",
+    width: float = 9.0,
+    between: tuple[float, float] | None = None,
+) -> TimelineFigure:
     """Draw a timeline.
 
     Args:
@@ -63,19 +77,22 @@ def draw(timeline: Timeline, *, axis: str = "time", title: str = "", width: floa
         axis: ``"time"`` for true durations, ``"order"`` for one column per event.
         title: written above the picture.
         width: of the figure, in inches; more where the names need it. The height follows from the lanes.
+        between: from when to when, in seconds; else all of it.
 
     Returns:
         A figure of 96 dots per inch that pyplot does not know of.
 
     Raises:
-        ValueError: `axis` is neither of the two.
+        ValueError: `axis` is neither of the two, or `between` is no stretch of time.
     """
     if axis not in ("time", "order"):
         raise ValueError(f'axis is {axis!r}, but must be "time" or "order".')
+    if between is not None and not -math.inf < between[0] < between[1] < math.inf:
+        raise ValueError(f"between is {between!r}, but must be two times in seconds, the earlier one first.")
     # Somebody's style sheet must not change what colours and marks mean.
-    with matplotlib.rc_context():
+    with _STYLE, matplotlib.rc_context():
         matplotlib.rcdefaults()
-        return _Picture(timeline, axis == "order", title, max(round(width * DPI), NARROWEST)).figure
+        return _Picture(timeline, axis == "order", title, max(round(width * DPI), NARROWEST), between).figure
 
 
 @dataclass(frozen=True)
@@ -112,8 +129,17 @@ class _Ending:
 
 
 class _Picture:
-    def __init__(self, timeline: Timeline, ordered: bool, title: str, width: int) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        ordered: bool,
+        title: str,
+        width: int,
+        between: tuple[float, float] | None,
+    ) -> None:
         self.timeline = timeline
+        self.between = between
+        self.beside_axis = LONG_TICK if between else 10  # pixels kept free at both of its ends
         self.lanes = timeline.lanes
         self.width = width
         self.notes = list(timeline.notes)
@@ -134,8 +160,13 @@ class _Picture:
 
     def _draw_lanes(self, ordered: bool, top: float) -> float:
         self.stuck = {wait.lane: wait for wait in self.timeline.stuck.waits if not wait.on.internal}
-        self.holds = self._public(self.timeline.holds.columns, "lock")
-        self.wakeups = self._public(self.timeline.wakeups.columns, "through")
+        self.spans = [self._cut(lane.columns) for lane in self.timeline.spans]
+        holds = self._public(self.timeline.holds.columns, "lock")
+        self.holds = self._cut(holds, beyond=holds["open"])
+        wakeups = self._public(self.timeline.wakeups.columns, "through")
+        if between := self.between:
+            wakeups = wakeups[(wakeups["until"] >= between[0]) & (wakeups["at"] <= between[1])]
+        self.wakeups = wakeups
         self.scale, self.pieces = self._lay_on_axis(ordered)
         self.endings = [self._ending(lane) for lane in self.lanes]
         self.strips, self.rows = self._arrange_strips()
@@ -177,34 +208,58 @@ class _Picture:
         internal = np.array([thing.internal for thing in self.timeline.objects], dtype=bool)
         return columns[~internal[columns[through]]] if internal.any() else columns
 
+    def _cut(self, columns: npt.NDArray[Any], beyond: Any = False) -> npt.NDArray[Any]:
+        """What of these stretches is to be seen; some go on `beyond` their end."""
+        if self.between is None:
+            return columns
+        first, last = self.between
+        start, end = columns["start"], columns["end"]
+        # What only touches a side is left out, but not what has no length.
+        seen = ((end > first) | (start >= first) | beyond) & ((start < last) | (end <= last))
+        cut: npt.NDArray[Any] = columns[seen]
+        cut["start"] = np.maximum(cut["start"], first)
+        cut["end"] = np.clip(cut["end"], cut["start"], last)
+        return cut
+
+    def _is_seen(self, moment: float) -> bool:
+        return self.between is None or self.between[0] <= moment <= self.between[1]
+
     def _lay_on_axis(self, ordered: bool) -> tuple[Scale, list[tuple[Floats, Floats, Integers]]]:
         """Cut the spans into pieces, and give these their places on the chosen axis."""
-        spans = [lane.columns for lane in self.timeline.spans]
-        if ordered:
-            spans = [_lengthened(lane) for lane in spans]
+        spans = [_lengthened(lane) for lane in self.spans] if ordered else self.spans
         pieces = [coverage.pieces(lane) for lane in spans]
         lives = [
             moment
             for lane in self.lanes
             for moment in (lane.started, lane.born, lane.died)
-            if moment is not None
+            if moment is not None and self._is_seen(moment)
         ]
         if ordered:
             moments = [np.array(lives)]
             moments += [side for start, end, _ in pieces for side in (start, end)]
             moments += [self.holds["start"], self.holds["end"], self.wakeups["at"], self.wakeups["until"]]
-            scale: Scale = OrderScale(np.unique(np.concatenate(moments)))
+            order = np.unique(np.concatenate(moments))
+            if self.between:  # some wake-ups lead in or out
+                order = order[(order >= self.between[0]) & (order <= self.between[1])]
+            scale: Scale = OrderScale(order)
+        elif self.between:
+            scale = TimeScale(*self.between)
         else:
             ends = (float(end.max()) for _, end, _ in pieces if len(end))
-            scale = TimeScale(max(self.timeline.duration, *lives, *ends))
+            scale = TimeScale(0.0, max(self.timeline.duration, *lives, *ends))
         return scale, [(scale.place(start), scale.place(end), layer) for start, end, layer in pieces]
 
     def _ending(self, lane: Lane) -> _Ending:
         if lane.died is not None:
-            place = float(self.scale.place(lane.died))
+            moment = lane.died
         else:
-            _, end, _ = self.pieces[lane.number]
-            place = float(end.max()) if len(end) else float(self.scale.place(lane.born))
+            ends = self.timeline.spans[lane.number].columns["end"]
+            moment = float(ends.max()) if len(ends) else lane.born
+        if not self._is_seen(moment):
+            later = self.between is not None and moment > self.between[1]
+            return _Ending(self.scale.last if later else self.scale.first, "", False, "", PALE_INK)
+        _, end, _ = self.pieces[lane.number]  # in the order of events these may have been lengthened
+        place = float(end.max()) if lane.died is None and len(end) else float(self.scale.place(moment))
         stuck = self.stuck.get(lane.number)
         mark, words, colour = lane.ending, "", PALE_INK
         if mark in ("killed", "raised"):
@@ -264,7 +319,7 @@ class _Picture:
         ]
         names_end = PAD + self._name_processes(letters, line) + 18
         names_end += max(width_of(thread, letters) for thread in threads)
-        left = math.ceil(max(names_end, PAD + width_of(self.scale.label, SMALL)) + 10)
+        left = math.ceil(max(names_end + 10, PAD + width_of(self.scale.label, SMALL) + self.beside_axis))
         free = -math.inf  # above this the left side is written on
         for lane, thread in zip(self.lanes, threads, strict=True):
             y = self.at.middle(lane.number)
@@ -277,13 +332,14 @@ class _Picture:
                 self.card.write(left - 10, y + 7, "daemon", TINY, PALE_INK, align="right")
 
         # What is written behind the ends of the bars must end before the card does.
+        scale = self.scale
         said = [ending for ending in self.endings if ending.words]
         needs = [ending.gap + width_of(ending.words, SMALL) for ending in said]
         room = max(self.width - left, math.ceil(NARROWEST + max(needs, default=0.0)))
         self.width = left + room
-        margin = float(PAD)
+        margin = float(max(PAD, self.beside_axis))
         for ending, needed in zip(said, needs, strict=True):
-            share = max(ending.place / self.scale.last, 1e-9)
+            share = max((ending.place - scale.first) / (scale.last - scale.first), 1e-9)
             margin = max(margin, room - 2 * EDGE - (room - PAD - EDGE - needed) / share)
         return left, self.width - math.ceil(margin)
 
@@ -332,7 +388,8 @@ class _Picture:
             labelfontfamily=FAMILY,
             length=3,
         )
-        self.card.write(self.left - 10, self.at.bottom + 13, scale.label, SMALL, PALE_INK, align="right")
+        x, y = self.left - self.beside_axis, self.at.bottom + 13
+        self.card.write(x, y, scale.label, SMALL, PALE_INK, align="right")
         for band in self.at.bands:
             self.card.box(6, self.width - 6, band.top, band.bottom, BAND, order=0)
 
@@ -344,7 +401,7 @@ class _Picture:
             occurs |= np.bincount(layer, minlength=len(LAYERS)) > 0
         for name, seen in zip(LAYERS, occurs, strict=True):
             if seen:
-                self.legend.append((partial(self._sample_layer, name), LOOKS[name].says))
+                self.legend.append((partial(self._sample_layer, name), SHOWS[name]))
         if sum(len(layer) for _, _, layer in self.pieces) > SHAPES:
             self._paint_bars()
         else:
@@ -397,11 +454,11 @@ class _Picture:
         """Write what a lane waits for into the bars that are long enough for it."""
         if self.at.sizes.bar < LETTERED:
             return
-        for lane, spans in enumerate(self.timeline.spans):
+        for lane, spans in enumerate(self.spans):
             start, end, layer = self.pieces[lane]
             lengths = (end - start) / self.scale.pixel
-            for place in np.flatnonzero((spans.columns["on"] >= 0) & (lengths[: len(spans)] > 24)):
-                thing = self.timeline.objects[spans.columns["on"][place]]
+            for place in np.flatnonzero((spans["on"] >= 0) & (lengths[: len(spans)] > 24)):
+                thing = self.timeline.objects[spans["on"][place]]
                 name = shorten(thing.name)
                 if thing.internal or lengths[place] < width_of(name, TINY) + 18:
                     continue
@@ -476,14 +533,20 @@ class _Picture:
         """Draw a line from the parent to each lane it started, and a whisker to the lane's first event."""
         lives = []
         births: dict[int, list[tuple[float, int, float]]] = defaultdict(list)
+        first, last = self.scale.first, self.scale.last
+        lines: list[list[Point]] = []
         for lane, ending in zip(self.lanes, self.endings, strict=True):
             born = float(self.scale.place(lane.born))
             y = self.at.middle(lane.number)
-            lives.append([(born, y), (ending.place, y)])
-            if lane.parent is not None and lane.started is not None:
-                births[lane.parent].append((float(self.scale.place(lane.started)), lane.number, born))
+            lives.append([(min(max(born, first), ending.place), y), (ending.place, y)])
+            if lane.parent is None or lane.started is None:
+                continue
+            started, born = float(self.scale.place(lane.started)), min(born, last)
+            if self._is_seen(lane.started):
+                births[lane.parent].append((started, lane.number, born))
+            elif started < first < born:
+                lines.append([(first, y), (born, y)])
         self.plot.lines(lives, FAINT_INK, 0.8, order=1)
-        lines: list[list[Point]] = []
         for parent, children in births.items():
             # What is started at about the same time branches off one line, that of the first.
             near = (3 if len(children) <= 20 else 8) * self.scale.pixel
@@ -549,7 +612,7 @@ class _Picture:
         for lane in np.unique(wakeups["woken"]):
             mine = np.flatnonzero(wakeups["woken"] == lane)
             start, _, _ = self.pieces[lane]
-            begins = start[: len(self.timeline.spans[lane])]
+            begins = start[: len(self.spans[lane])]
             span = np.searchsorted(begins, at[mine], side="right") - 1
             waited[mine] = np.where(span >= 0, at[mine] - begins[span], 0.0)
         seen = waited >= 4 * self.scale.pixel

@@ -109,14 +109,16 @@ class Scale:
 
     Attributes:
         label: what the axis shows.
+        first, last: the places between which everything is shown.
         left, right: the places at the sides of the plot.
         columns: pixels between them.
         pixel: how far apart two pixels are, in places.
     """
 
-    def __init__(self, label: str, last: float) -> None:
+    def __init__(self, label: str, first: float, last: float) -> None:
         self.label = label
-        self.last = last if last > 0 else 1.0
+        self.first = first
+        self.last = last if last > first else first + 1.0
         self.fit(1_000)
 
     def place(self, seconds: npt.ArrayLike) -> Floats:
@@ -126,8 +128,8 @@ class Scale:
     def fit(self, columns: int) -> None:
         """Spread the events over `columns` pixels."""
         self.columns = columns
-        self.pixel = self.last / (columns - 2 * EDGE)
-        self.left = -EDGE * self.pixel
+        self.pixel = (self.last - self.first) / (columns - 2 * EDGE)
+        self.left = self.first - EDGE * self.pixel
         self.right = self.last + EDGE * self.pixel
 
     def column(self, place: Floats) -> Floats:
@@ -138,10 +140,11 @@ class Scale:
 class TimeScale(Scale):
     """True durations, in a unit that suits them."""
 
-    def __init__(self, duration: float) -> None:
+    def __init__(self, start: float, end: float) -> None:
+        """From `start` to `end`, in seconds; the unit suits what is furthest from 0."""
         units = ((2e-3, 1e6, "µs"), (2.0, 1e3, "ms"), (math.inf, 1.0, "s"))
-        self.factor, unit = next((factor, unit) for limit, factor, unit in units if duration < limit)
-        super().__init__(f"time ({unit})", duration * self.factor)
+        self.factor, unit = next((factor, unit) for limit, factor, unit in units if max(-start, end) < limit)
+        super().__init__(f"time ({unit})", start * self.factor, end * self.factor)
 
     def place(self, seconds: npt.ArrayLike) -> Floats:
         return np.asarray(seconds, dtype=np.float64) * self.factor
@@ -153,7 +156,7 @@ class OrderScale(Scale):
     def __init__(self, moments: Floats) -> None:
         """Every moment at which something happened, in seconds, each once and in order."""
         self.moments = moments
-        super().__init__("events in order, not to scale", len(moments) - 1.0)
+        super().__init__("events in order, not to scale", 0.0, len(moments) - 1.0)
 
     def place(self, seconds: npt.ArrayLike) -> Floats:
         return np.searchsorted(self.moments, np.asarray(seconds, dtype=np.float64)).astype(np.float64)

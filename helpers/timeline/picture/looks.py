@@ -26,14 +26,12 @@ class Look:
     """How a layer of a bar is drawn.
 
     Attributes:
-        says: its words in the legend.
         face: its colour where there is room for a hatch.
         mark: the colour of the hatch, and of the whole where there is none.
         hatch: for shapes, in matplotlib's notation.
         tile: the same for pixels: the rows of a pattern that is repeated over the bar, ``#`` for the mark.
     """
 
-    says: str
     face: str
     mark: str
     hatch: str = ""
@@ -43,20 +41,14 @@ class Look:
 # The marks have the colours of Okabe and Ito, which the colour-blind can tell apart; the faces are tints of
 # them. Purple, orange and yellow are a little darker, to stand out from their tints.
 LOOKS = {
-    "running": Look("running", "#0072B2", "#0072B2"),
-    "woken": Look("woken, not yet running", "#A9D3EE", "#A9D3EE"),
-    "lock": Look(
-        "waits for a lock", "#F6CDB0", "#D55E00", "/////", "    ##|   ## |  ##  | ##   |##    |#    #"
-    ),
-    "signal": Look(
-        "waits for a signal", "#F3DEEA", "#B8578F", "....", "##    |##    |      |   ## |   ## |      "
-    ),
-    "queue": Look("waits for a queue", "#FBE7BC", "#DB9500", "|||||", "#  "),
-    "join": Look("joins", "#D3ECE3", "#3FAE8D", "\\\\\\", "#     | #    |  #   |   #  |    # |     #"),
-    "io": Look(
-        "waits for input or output", "#FBF7CC", "#BDB000", "+++", "######|#     |#     |#     |#     |#     "
-    ),
-    "sleep": Look("sleeps", "#E0DDD6", "#ABA79F", "--", " | | | | |#"),
+    "running": Look("#0072B2", "#0072B2"),
+    "woken": Look("#A9D3EE", "#A9D3EE"),
+    "lock": Look("#F6CDB0", "#D55E00", "/////", "    ##|   ## |  ##  | ##   |##    |#    #"),
+    "signal": Look("#F3DEEA", "#B8578F", "....", "##    |##    |      |   ## |   ## |      "),
+    "queue": Look("#FBE7BC", "#DB9500", "|||||", "#  "),
+    "join": Look("#D3ECE3", "#3FAE8D", "\\\\\\", "#     | #    |  #   |   #  |    # |     #"),
+    "io": Look("#FBF7CC", "#BDB000", "+++", "######|#     |#     |#     |#     |#     "),
+    "sleep": Look("#E0DDD6", "#ABA79F", "--", " | | | | |#"),
 }
 
 # One colour per lock, none of them that of a state (from Paul Tol's muted set).

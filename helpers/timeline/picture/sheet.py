@@ -84,12 +84,18 @@ class Sheet:
         )
 
     def shapes(
-        self, corners: Sequence[Sequence[Point]], colour: str, *, order: float, edge: str = "none"
+        self,
+        corners: Sequence[Sequence[Point]],
+        colour: str,
+        *,
+        order: float,
+        edge: str = "none",
+        clip: bool = False,
     ) -> None:
-        """Fill polygons."""
+        """Fill polygons; `clip` them at the sides of the axes."""
         if corners:
             collection = PolyCollection(
-                corners, facecolor=colour, edgecolor=edge, linewidth=0.5, zorder=order, clip_on=False
+                corners, facecolor=colour, edgecolor=edge, linewidth=0.5, zorder=order, clip_on=clip
             )
             self.axes.add_collection(collection, autolim=False)
 
@@ -101,12 +107,13 @@ class Sheet:
         *,
         order: float,
         dashes: tuple[float, float] | None = None,
+        clip: bool = False,
     ) -> None:
-        """Draw lines of `weight` points."""
+        """Draw lines of `weight` points; `clip` them at the sides of the axes."""
         if paths:
             style: Any = (0, dashes) if dashes else "solid"
             collection = LineCollection(
-                paths, colors=colour, linewidths=weight, linestyles=style, zorder=order, clip_on=False
+                paths, colors=colour, linewidths=weight, linestyles=style, zorder=order, clip_on=clip
             )
             collection.set_capstyle("butt")
             self.axes.add_collection(collection, autolim=False)
@@ -144,8 +151,9 @@ class Sheet:
 
             shafts.append([begin, back(4.0, 0.0)])
             heads.append([end, back(6.0, 2.8), back(6.0, -2.8)])
-        self.lines(shafts, colour, 0.8, order=1.5)
-        self.shapes(heads, colour, order=4, edge=edge)
+        # Some lead out of the stretch that is shown.
+        self.lines(shafts, colour, 0.8, order=1.5, clip=True)
+        self.shapes(heads, colour, order=4, edge=edge, clip=True)
 
     def tear(self, x: float, top: float, bottom: float, ground: str) -> None:
         """Make the end of a bar look torn off."""

@@ -1,0 +1,181 @@
+"""Executors, pools and timers: idle workers wait, and so does who asks for a result."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.recorder.programs import METHODS, WAITING, recorded
+
+
+def test_idle_workers_of_an_executor_wait_and_so_does_who_asks_for_a_result():
+    seen = recorded(
+        WAITING
+        + """
+from concurrent.futures import ThreadPoolExecutor
+go, begun = threading.Event(), threading.Event()
+def work(number):
+    begun.set()
+    go.wait()
+    return number
+with ThreadPoolExecutor(1) as pool:
+    first = pool.submit(work, 1)
+    run(first.result, go.set, "result")
+    worker = next(t for t in threading.enumerate() if t.name.startswith("ThreadPool"))
+    while not is_waiting(worker, "get"): time.sleep(0.001)
+    second = pool.submit(work, 2)
+    print(first.result(), second.result())
+"""
+    )
+    assert seen.run.stdout == "1 2\n"
+    assert seen.waits["waiter"] == [("signal", "first")]
+    assert ("ThreadPoolExecutor-0_0", "waiter", "first") in seen.wakeups
+    assert ("signal", "go") in seen.waits["ThreadPoolExecutor-0_0"]
+    assert ("queue", "tasks for pool") in seen.waits["ThreadPoolExecutor-0_0"]
+    assert ("MainThread", "ThreadPoolExecutor-0_0", "tasks for pool") in seen.wakeups
+
+
+def test_an_executor_left_idle_is_not_stuck():
+    seen = recorded(
+        """
+import time
+from concurrent.futures import ThreadPoolExecutor
+pool = ThreadPoolExecutor(1)
+pool.submit(int).result()
+while True: time.sleep(10)
+""",
+        timeout=1,
+    )
+    span = seen.spans["ThreadPoolExecutor-0_0"][-1]
+    assert (span.state, span.on.name, span.open) == ("queue", "tasks for pool", True)
+    assert not seen.timeline.stuck
+
+
+@pytest.mark.parametrize(
+    "call", ["wait([future])", "next(as_completed([future]))"], ids=["wait", "as_completed"]
+)
+def test_waiting_for_several_futures(call):
+    seen = recorded(
+        WAITING
+        + f"""
+from concurrent.futures import Future, as_completed, wait
+future = Future()
+run(lambda: {call}, lambda: future.set_result(1), "wait")
+"""
+    )
+    assert seen.waits["waiter"] == [("signal", "the futures")]
+    assert ("MainThread", "waiter", "the futures") in seen.wakeups
+
+
+def test_a_future_that_is_cancelled_or_waited_for_too_briefly():
+    seen = recorded(
+        WAITING
+        + """
+from concurrent.futures import CancelledError, Future, TimeoutError
+future = Future()
+try: future.result(0.01)
+except TimeoutError: print("too early")
+def waits():
+    try: future.exception()
+    except CancelledError: print("cancelled")
+run(waits, future.cancel, "exception")
+print(future.cancel(), future.cancelled())
+"""
+    )
+    assert seen.run.stdout == "too early\ncancelled\nTrue True\n"
+    assert seen.spans["MainThread"][1].on.name == "future"
+    assert seen.spans["MainThread"][1].woken is None
+    assert ("MainThread", "waiter", "future") in seen.wakeups
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_executor_of_processes(method):
+    seen = recorded(
+        """
+import time
+from concurrent.futures import ProcessPoolExecutor
+def work(number):
+    time.sleep(0.05)
+    return number
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1) as pool:
+        future = pool.submit(work, 1)
+        print(future.result())
+        time.sleep(0.05)
+        print(*pool.map(work, [2]))
+""",
+        start_method=method,
+        timeout=30,
+    )
+    assert seen.run.stdout == "1\n2\n"
+    assert ("signal", "future") in seen.waits["MainThread"]
+    (worker,) = (
+        lane
+        for lane in seen.lanes.values()
+        if lane.process.endswith("Process-1") and lane.thread == "MainThread"
+    )
+    states = {(span.state, span.on.name) for span in seen.timeline.spans[worker.number] if span.on}
+    assert ("queue", "tasks for pool") in states
+    assert not seen.timeline.stuck
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pool_of_processes(method):
+    seen = recorded(
+        """
+import multiprocessing, time
+def work(number):
+    time.sleep(0.05)
+    return number
+if __name__ == "__main__":
+    with multiprocessing.Pool(1) as pool:
+        result = pool.apply_async(work, [1])
+        print(result.get())
+        print(*pool.imap(work, [2]))
+""",
+        start_method=method,
+        timeout=30,
+    )
+    assert seen.run.stdout == "1\n2\n"
+    signals = [name for state, name in seen.waits["MainThread"] if state == "signal"]
+    assert signals[0] == "result"
+    assert signals[1].startswith("IMapIterator of line")
+    (worker,) = (lane for lane in seen.lanes.values() if lane.process.endswith("PoolWorker-1"))
+    waits = [(span.state, span.on and span.on.name) for span in seen.timeline.spans[worker.number]]
+    assert ("queue", "tasks for pool") in waits
+    assert ("sleep", None) in waits
+
+
+def test_a_pool_of_threads():
+    seen = recorded(
+        """
+import time
+from multiprocessing.pool import ThreadPool
+pool = ThreadPool(1)
+squares = pool.map(lambda n: time.sleep(0.02) or n * n, [3])
+print(squares)
+pool.close(); pool.join()
+"""
+    )
+    assert seen.run.stdout == "[9]\n"
+    assert ("signal", "squares") in seen.waits["MainThread"]
+    worker = next(key for key in seen.waits if key.startswith("Thread-1"))
+    assert ("queue", "tasks for pool") in seen.waits[worker]
+    assert ("sleep", "") in seen.waits[worker]
+
+
+def test_a_timer_waits_for_its_time_or_for_its_cancellation():
+    seen = recorded(
+        """
+import threading
+done = threading.Event()
+short = threading.Timer(0.02, done.set); short.name = "short"; short.start()
+long = threading.Timer(1000, print); long.name = "long"; long.start()
+done.wait()
+long.cancel(); long.join()
+"""
+    )
+    assert seen.waits["short"] == [("signal", "short")]
+    assert seen.spans["short"][1].woken is None
+    assert seen.waits["long"] == [("signal", "long")]
+    assert ("MainThread", "long", "long") in seen.wakeups
+    assert ("short", "MainThread", "done") in seen.wakeups
