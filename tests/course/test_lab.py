@@ -6,8 +6,10 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -43,6 +45,20 @@ class Server:
                 break
         else:
             pytest.fail(f"it did not start:\n{self.log}")
+        self._wait_until_it_listens()
+
+    def _wait_until_it_listens(self) -> None:
+        """The server says its address a moment before it listens there."""
+        where = ("127.0.0.1", int(self.address.rpartition(":")[2]))
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(where, timeout=1).close()
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline, "it never listened"
+                time.sleep(0.05)
+            else:
+                return
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
