@@ -480,12 +480,11 @@ def test_a_killed_caller_leaves_nothing(tmp_path):
     while len(pids := [int(each.stem) for each in tmp_path.glob("*.pid")]) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    supervisors = psutil.Process(caller.pid).children()
+    processes = [*psutil.Process(caller.pid).children(), *map(psutil.Process, pids)]
+    assert len(processes) == 3
     caller.kill()
     caller.wait()
-    _, alive = psutil.wait_procs(
-        [*supervisors, *(psutil.Process(p) for p in pids if psutil.pid_exists(p))], 10
-    )
+    _, alive = psutil.wait_procs(processes, 10)
     assert not alive
     assert not list(tmp_path.glob("script-*"))
 
