@@ -6,6 +6,7 @@ The figures to reach, and measurements with more patience: `python -m helpers be
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -15,7 +16,8 @@ from tests.benchmarks import workloads
 # What must be reached on a quiet machine is 1.02, 5.5, 2 and 1.25.
 COSTS = {
     "code without synchronisation": (workloads.FIB, 1.5),
-    "an empty with": (workloads.EMPTY_WITH, 9.0),
+    # An unrecorded lock costs a quarter since Python 3.14; what recording adds has not changed.
+    "an empty with": (workloads.EMPTY_WITH, 9.0 if sys.version_info < (3, 14) else 25.0),
     "queue put and get": (workloads.QUEUE, 4.0),
     "thread start and join": (workloads.START_AND_JOIN, 2.5),
 }
