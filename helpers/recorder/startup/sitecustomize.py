@@ -80,10 +80,7 @@ def _recorder(folder: str) -> "Any":
     name = "_recorder_of_helpers"
     loader = SourceFileLoader(name, os.path.join(folder, "__init__.py"))
     package = type(sys)(name)
-    package.__file__ = loader.path
-    package.__path__ = [folder]
-    package.__package__ = name
-    package.__loader__ = loader
+    vars(package).update(__file__=loader.path, __path__=[folder], __package__=name, __loader__=loader)
     sys.modules[name] = package
     loader.exec_module(package)
     return package
