@@ -249,14 +249,17 @@ class _Events:
             self.processes.append(process)
         self.rows: Array = np.concatenate(parts) if parts else np.zeros(0, EVENT)
         waiting.take_back(self.rows)
+        self._of_kind: dict[tuple[int, ...], Array] = {}
         self.process_of_lane = np.array(owners, "i8")
         self.first = [int(part["time"][0]) for part in parts]
         self.last = [int(part["time"][-1]) for part in parts]
         self.main = [owners.index(number) for number in range(len(self.processes))]
 
     def of_kind(self, *kinds: int) -> Array:
-        """The rows of these kinds."""
-        return self.rows[np.isin(self.rows["kind"], kinds)]
+        """The rows of these kinds, which stay what they are: looked for once, however many processes ask."""
+        if kinds not in self._of_kind:
+            self._of_kind[kinds] = self.rows[np.isin(self.rows["kind"], kinds)]
+        return self._of_kind[kinds]
 
 
 def _in_order_of_birth(processes: Mapping[str, RecordedProcess]) -> list[RecordedProcess]:
@@ -453,9 +456,9 @@ class _Fates:
         pid = process.pid
         if pid in stopped:
             return stopped[pid], "stopped", ""
-        mine = events.process_of_lane[events.rows["lane"]] == index
-        last = int(events.rows["time"][mine].max())
-        exits = events.rows[mine & (events.rows["kind"] == fileformat.EXIT)]
+        last = max(events.last[lane] for lane in np.flatnonzero(events.process_of_lane == index))
+        exits = events.of_kind(fileformat.EXIT)
+        exits = exits[events.process_of_lane[exits["lane"]] == index]
         at, code = deaths.get(pid, (None, None))
         if code is None:
             reaped = events.of_kind(fileformat.REAP)
