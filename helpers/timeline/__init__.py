@@ -21,6 +21,7 @@ from helpers.timeline.model import (
     Hold,
     Holds,
     Lane,
+    Mark,
     Rows,
     Span,
     Spans,
@@ -39,6 +40,7 @@ __all__ = [
     "Hold",
     "Holds",
     "Lane",
+    "Mark",
     "Rows",
     "Span",
     "Spans",
@@ -63,6 +65,9 @@ class Timeline:
         stuck: the waits that never ended, and the cycle if they form one; false where all ended.
         duration: seconds from the first event to the last.
         notes: what could not be recorded, in a sentence each; empty where nothing is missing.
+        marks: what lanes did at single moments, in words, in order of time; a recording has none.
+        steps: whether its moments count the steps of a schedule instead of seconds. Then each step has a
+            column in the picture, whatever the axis.
     """
 
     lanes: tuple[Lane, ...]
@@ -73,6 +78,8 @@ class Timeline:
     stuck: Deadlock
     duration: float
     notes: tuple[str, ...] = field(default=())
+    marks: tuple[Mark, ...] = field(default=())
+    steps: bool = False
 
     @staticmethod
     def empty() -> Timeline:

@@ -27,6 +27,7 @@ from helpers.timeline.model import (
     Stuck,
     SyncObject,
     Wakeups,
+    cycle,
 )
 from helpers.timeline.reading import RecordedProcess, Recording
 from helpers.timeline.waiting import EVENT, Array, Sources
@@ -40,7 +41,8 @@ SEMAPHORES = {
     "multiprocessing.BoundedSemaphore",
 }
 SHARED_QUEUES = ["multiprocessing.Queue", "multiprocessing.JoinableQueue", "multiprocessing.SimpleQueue"]
-_STATES = {"Thread": "join", "Process": "join", "sleep": "sleep", "pipe": "io"}
+PIPES = ["pipe", "socket", "multiprocessing.Pipe"]
+_STATES = {"Thread": "join", "Process": "join", "sleep": "sleep"} | dict.fromkeys(PIPES, "io")
 # Processes that multiprocessing starts for itself, by a piece of their command line.
 _OWN_PROCESSES = {"resource_tracker": "resource tracker", "forkserver": "fork server"}
 _HIDDEN = "resource tracker"
@@ -231,6 +233,7 @@ class _Events:
         process_of_lane: for each lane, the index of its process.
         first, last: for each lane, its first and last time, nanoseconds.
         main: for each process, its main lane.
+        thread: for each lane, the index of the Thread object that it began with, or -1.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -242,8 +245,11 @@ class _Events:
             if _own_process(process) == _HIDDEN:
                 continue
             starts = _times(process, fileformat.START)
-            for lane, records in sorted(process.events.items(), key=lambda each: _begun(each[1], starts)):
-                parts.append(_table(recording, process, len(self.lanes), records))
+            began = {lane: int(records[0, 0]) for lane, records in process.events.items()}
+            # When another thread started it; where that is not known, its first event.
+            began |= {lane: starts.get(thread, began[lane]) for lane, thread in process.threads.items()}
+            for lane in sorted(process.events, key=began.__getitem__):
+                parts.append(_table(recording, process, len(self.lanes), process.events[lane]))
                 self.lanes.append((process, lane))
                 owners.append(len(self.processes))
             self.processes.append(process)
@@ -254,6 +260,8 @@ class _Events:
         self.first = [int(part["time"][0]) for part in parts]
         self.last = [int(part["time"][-1]) for part in parts]
         self.main = [owners.index(number) for number in range(len(self.processes))]
+        threads = [(process, process.threads.get(lane, 0)) for process, lane in self.lanes]
+        self.thread = [recording.object_of(process, number) if number else -1 for process, number in threads]
 
     def of_kind(self, *kinds: int) -> Array:
         """The rows of these kinds, which stay what they are: looked for once, however many processes ask."""
@@ -288,12 +296,6 @@ def _times(process: RecordedProcess, kind: int) -> dict[int, int]:
     return found
 
 
-def _begun(records: Array, starts: Mapping[int, int]) -> int:
-    """When a lane was started by another thread; where that is not known, its first event."""
-    time, code = int(records[0, 0]), int(records[0, 1])
-    return starts.get(code & 0xFFFFFFFF, time) if code >> 56 == fileformat.BEGIN else time
-
-
 def _table(recording: Recording, process: RecordedProcess, lane: int, records: Array) -> Array:
     rows = np.zeros(len(records), EVENT)
     codes = records[:, 1]
@@ -305,6 +307,7 @@ def _table(recording: Recording, process: RecordedProcess, lane: int, records: A
     names_object = ~np.isin(
         rows["kind"],
         (
+            fileformat.END,
             fileformat.RAISED,
             fileformat.FORK,
             fileformat.CHILD,
@@ -312,6 +315,7 @@ def _table(recording: Recording, process: RecordedProcess, lane: int, records: A
             fileformat.REAP,
             fileformat.EXIT,
             fileformat.CPU,
+            fileformat.IDENT,
         ),
     )
     rows["on"] = -1
@@ -496,7 +500,6 @@ def _lanes(recording: Recording, events: _Events, family: _Family, fates: _Fates
         (int(events.process_of_lane[row["lane"]]), int(row["number"])): (int(row["lane"]), int(row["time"]))
         for row in events.of_kind(fileformat.START)
     }
-    begins = {int(row["lane"]): int(row["number"]) for row in events.of_kind(fileformat.BEGIN)[::-1]}
     cpu = _cpu(events, fates, began)
     zero = recording.zero
     lanes = []
@@ -505,7 +508,7 @@ def _lanes(recording: Recording, events: _Events, family: _Family, fates: _Fates
         _, name, daemon = process.lanes.get(own, (0, "", False))
         parent, how = family.parent[index], family.how[index]
         if number != events.main[index]:
-            thread = begins.get(number, 0)
+            thread = process.threads.get(own, 0)
             parent, how = starts.get((index, thread)), "start"
             if thread in process.definitions:
                 kind, name = process.definitions[thread][:2]
@@ -532,15 +535,19 @@ def _lanes(recording: Recording, events: _Events, family: _Family, fates: _Fates
 
 def _cpu(events: _Events, fates: _Fates, began: int) -> dict[int, float]:
     """The CPU time of lanes, seconds, where the last reading is near enough to the end."""
-    rows = events.of_kind(fileformat.CPU)
+    rows = events.of_kind(fileformat.CPU, fileformat.END)
     rows = rows[rows["time"] >= began]
     used = rows["detail"].astype("i8") << 32 | rows["number"]
+    begins = np.flatnonzero(np.diff(rows["lane"], prepend=-1))
     found = {}
-    for lane in np.unique(rows["lane"]):
-        mine = np.flatnonzero(rows["lane"] == lane)
-        unread = fates.died[lane] - rows["time"][mine[-1]]
-        if len(mine) > 1 and unread <= (fates.died[lane] - rows["time"][mine[0]]) / 10:
-            found[int(lane)] = float(used[mine[-1]] - used[mine[0]]) / 1e9
+    for first, last in zip(begins, np.append(begins, len(rows))[1:] - 1, strict=True):
+        lane = int(rows["lane"][first])
+        since, before = int(rows["time"][first]), int(used[first])
+        if events.thread[lane] >= 0 and events.first[lane] >= began:
+            since, before = events.first[lane], 0  # a new thread has used none
+        until = int(rows["time"][last])
+        if until > since and fates.died[lane] - until <= (fates.died[lane] - since) / 10:
+            found[lane] = float(int(used[last]) - before) / 1e9
     return found
 
 
@@ -552,7 +559,7 @@ def _who_woke(
     waker = np.full(len(waits), -1, "i4")
     rows = events.rows
     kind, detail = rows["kind"], rows["detail"]
-    is_queue = np.array([each.kind == "queue.Queue" or each.kind.endswith("Queue") for each in objects], bool)
+    is_queue = np.array([each.kind in PIPES or each.kind.endswith("Queue") for each in objects], bool)
     on_queue = np.zeros(len(rows), bool)
     on_queue[rows["on"] >= 0] = is_queue[rows["on"][rows["on"] >= 0]]
     got = (kind == fileformat.GOT) & on_queue
@@ -568,12 +575,12 @@ def _who_woke(
     ends = _ends(events, family, fates)
     kind_of = np.array([each.kind for each in objects] + [""])[waits["on"]]
     lock_like = np.isin(kind_of, [*LOCKS, *SEMAPHORES])
-    shared_queue = np.isin(kind_of, SHARED_QUEUES)
+    shared_queue, pipe = np.isin(kind_of, SHARED_QUEUES), np.isin(kind_of, PIPES)
     queue_like = np.char.endswith(kind_of, "Queue") & ~shared_queue if len(kind_of) else lock_like
     barrier = np.isin(kind_of, ["Barrier", "multiprocessing.Barrier"])
     join = np.isin(kind_of, ["Thread", "Process"])
     event = kind_of == "Event"
-    rest = ~(lock_like | queue_like | shared_queue | barrier | join | event)
+    rest = ~(lock_like | queue_like | shared_queue | pipe | barrier | join | event)
     empty, full = waits["side"] == fileformat.EMPTY, waits["side"] == fileformat.FULL
     unfinished = waits["side"] == fileformat.UNFINISHED
     for which, source, find in (
@@ -583,6 +590,8 @@ def _who_woke(
         (queue_like & unfinished, sources(done | closed), waiting.last_within),
         # Whether its get() has to wait is not asked first; an item that is there already wakes nobody.
         (shared_queue, sources(gave | freed), waiting.last_within),
+        (pipe & empty, sources(gave), waiting.last_within),
+        (pipe & full, sources(took), waiting.last_within),
         (barrier, sources(kind == fileformat.WAIT), waiting.last_within),
         (join, ends, waiting.last_within),
         (event, sources(signalled), waiting.first_since_start),
@@ -601,9 +610,9 @@ def _who_woke(
 def _ends(events: _Events, family: _Family, fates: _Fates) -> Sources:
     """The ends of threads and processes, as what others join."""
     found = [
-        (int(row["lane"]), int(fates.died[row["lane"]]), int(row["on"]))
-        for row in events.of_kind(fileformat.END)
-        if row["on"] >= 0
+        (int(lane), int(fates.died[lane]), events.thread[lane])
+        for lane in events.of_kind(fileformat.END)["lane"]
+        if events.thread[lane] >= 0
     ]
     for index, objects in enumerate(family.object_of):
         main = events.main[index]
@@ -670,9 +679,7 @@ def _stuck(
 ) -> Deadlock:
     """The waits that had not ended when the recording did, and the cycle they form."""
     open_holds = holds[holds["open"]]
-    thread_lane = {
-        int(row["on"]): int(row["lane"]) for row in events.of_kind(fileformat.BEGIN) if row["on"] >= 0
-    }
+    thread_lane = {thread: lane for lane, thread in enumerate(events.thread) if thread >= 0}
     for index, own in enumerate(family.object_of):
         thread_lane.update(dict.fromkeys(own, events.main[index]))
     stuck = []
@@ -689,7 +696,7 @@ def _stuck(
             copied_from = _held_at_fork(events, family, holds, lane, on)
         since = (int(row["start"]) - zero) / 1e9
         stuck.append(Stuck(lane, since, state_of(objects[on].kind), objects[on], holder, copied_from))
-    return Deadlock(tuple(stuck), _cycle({each.lane: each.holder for each in stuck}))
+    return Deadlock(tuple(stuck), cycle({each.lane: each.holder for each in stuck}))
 
 
 def _held_at_fork(events: _Events, family: _Family, holds: Array, lane: int, on: int) -> int | None:
@@ -703,15 +710,3 @@ def _held_at_fork(events: _Events, family: _Family, holds: Array, lane: int, on:
         if events.process_of_lane[hold["lane"]] == above:
             return int(hold["lane"])
     return None
-
-
-def _cycle(waits_for: Mapping[int, int | None]) -> tuple[int, ...]:
-    for begin in waits_for:
-        path: list[int] = []
-        lane: int | None = begin
-        while lane is not None and lane not in path:
-            path.append(lane)
-            lane = waits_for.get(lane)
-        if lane is not None:
-            return tuple(path[path.index(lane) :])
-    return ()

@@ -8,7 +8,7 @@ since the first event of the recording.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
@@ -46,7 +46,7 @@ class Lane:
 
     Attributes:
         number: its place in ``timeline.lanes``; everything else refers to lanes by it.
-        pid: id of its process.
+        pid: id of its process; 0 where there is none to tell, as in a schedule.
         process: name of its process: ``"main process"``, ``"Process-1"``, ``"child 1"``.
         thread: name of the thread: ``"MainThread"``, ``"Thread-1 (worker)"``.
         daemon: whether it is a daemon thread.
@@ -55,8 +55,9 @@ class Lane:
         ending: ``"ended"`` (its function returned, or its process ended normally), ``"raised"``
             (an exception nobody caught), ``"killed"`` (its process was ended by a signal),
             ``"cut off"`` (the process ended while the thread was still busy), ``"alive"`` (still
-            there when the recording ended) or ``"stopped"`` (ended by the runner, at the deadline
-            or as a survivor).
+            there when the recording ended), ``"unfinished"`` (still there at the end of a schedule,
+            which is the end of all) or ``"stopped"`` (ended by the runner, at the deadline or as a
+            survivor).
         detail: the exit code, signal or exception, in words: ``"exit code 3"``, ``"SIGKILL"``.
         parent: number of the lane that started or forked it, or None.
         started: when that lane did so, or None.
@@ -140,6 +141,20 @@ class Wakeup(NamedTuple):
     through: SyncObject
 
 
+class Mark(NamedTuple):
+    """Something a lane did at one moment, in words.
+
+    Attributes:
+        lane: number of the lane.
+        at: seconds.
+        text: what it did: ``"5: read counter = 0"``.
+    """
+
+    lane: int
+    at: float
+    text: str
+
+
 class Stuck(NamedTuple):
     """A wait that never ended.
 
@@ -175,6 +190,23 @@ class Deadlock(NamedTuple):
 
     def __bool__(self) -> bool:
         return bool(self.waits)
+
+
+def cycle(waits_for: Mapping[int, int | None]) -> tuple[int, ...]:
+    """The lanes that wait for each other in a circle, each for the next one; empty where none do.
+
+    Args:
+        waits_for: of each lane that waits for ever, the lane that holds what it waits for, or None.
+    """
+    for begin in waits_for:
+        path: list[int] = []
+        lane: int | None = begin
+        while lane is not None and lane not in path:
+            path.append(lane)
+            lane = waits_for.get(lane)
+        if lane is not None:
+            return tuple(path[path.index(lane) :])
+    return ()
 
 
 SPAN = np.dtype(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import linecache
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def _names(file: str) -> dict[int, list[tuple[str, str]]]:
     ``"name[]"`` stands for one of several in a collection.
     """
     try:
-        tree = ast.parse(Path(file).read_bytes())
+        tree = ast.parse(_source(file))
     except (OSError, SyntaxError, ValueError):
         return {}
     found: dict[int, list[tuple[str, str]]] = defaultdict(list)
@@ -69,13 +70,29 @@ def _names(file: str) -> dict[int, list[tuple[str, str]]]:
     return found
 
 
+def _source(file: str) -> str | bytes:
+    """What the file holds; a notebook's cell is none, and only `linecache` knows its source."""
+    try:
+        return Path(file).read_bytes()
+    except OSError:
+        lines = linecache.getlines(file)
+        if not lines:
+            raise
+        return "".join(lines)
+
+
 def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.Call, str]]:
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         for one, made in zip(target.elts, value.elts, strict=False):
             yield from _pairs(one, made)
     elif isinstance(value, ast.Call):
-        yield value, ast.unparse(target)
+        yield value, _unparse(target)
     elif isinstance(value, (ast.List, ast.ListComp, ast.Tuple, ast.Dict, ast.DictComp, ast.Set)):
         for inner in ast.walk(value):
             if isinstance(inner, ast.Call):
                 yield inner, f"{ast.unparse(target)}[]"
+
+
+def _unparse(target: ast.expr) -> str:
+    """``"a, b"``, without the brackets, for what is assigned to both at once."""
+    return ", ".join(map(_unparse, target.elts)) if isinstance(target, ast.Tuple) else ast.unparse(target)

@@ -4,9 +4,9 @@ The format is that of the "Trace Event Format" document, which Perfetto's docume
 names: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 
 A lane becomes a thread, and a span of it a complete event; a hold becomes an async event in the row of its
-lock; who woke or started whom becomes a flow, from an instant of the one to a slice of the other. Times are
-microseconds, written with three decimals from whole nanoseconds: neighbours must meet exactly, because
-slices that overlap by a nanosecond would be taken for nested ones.
+lock; who woke or started whom becomes a flow, from an instant of the one to a slice of the other; a mark is
+an instant. Times are microseconds, written with three decimals from whole nanoseconds: neighbours must meet
+exactly, because slices that overlap by a nanosecond would be taken for nested ones.
 
 A recording can hold a million spans, so that the file is written piece by piece.
 """
@@ -59,7 +59,8 @@ class _Writer:
         self.timeline = timeline
         self.family = Family(timeline.lanes)
         self.internal = np.array([thing.internal for thing in timeline.objects], dtype=bool)
-        self.where = [f'"pid":{lane.pid},"tid":{lane.number + 1}' for lane in timeline.lanes]
+        # Perfetto takes process 0 for the system's idle one, and leaves it out.
+        self.where = [f'"pid":{lane.pid or 1},"tid":{lane.number + 1}' for lane in timeline.lanes]
         self.flows = 0
 
     def events(self) -> Iterator[str]:
@@ -69,6 +70,7 @@ class _Writer:
             yield from self._slices(lane)
         yield from self._births()
         yield from self._wakeups()
+        yield from self._marks()
         yield from self._endings()
         yield from self._holds()
 
@@ -155,6 +157,12 @@ class _Writer:
         yield f'{{"ph":"i","s":"t","cat":"{kind}",{begin},{words}}}'
         yield f'{{"ph":"s",{flow},{begin}}}'
         yield f'{{"ph":"f","bp":"e",{flow},{end}}}'
+
+    def _marks(self) -> Iterator[str]:
+        for mark in self.timeline.marks:
+            (moment,) = _nanoseconds(np.array([mark.at])).tolist()
+            where = f'{self.where[mark.lane]},"ts":{_decimal(moment)}'
+            yield f'{{"ph":"i","s":"t","cat":"mark",{where},{_words(mark.text, {})}}}'
 
     def _endings(self) -> Iterator[str]:
         for lane in self.timeline.lanes:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class RecordedProcess:
     fork: int
     first_number: int
     lanes: dict[int, tuple[int, str, bool]] = field(default_factory=dict)  # ident, name, daemon
+    threads: dict[int, int] = field(default_factory=dict)  # lane -> number of its Thread object, or 0
     definitions: dict[int, tuple[str, ...]] = field(default_factory=dict)
     processes: dict[int, int] = field(default_factory=dict)  # number of a Process object -> pid
     own_name: str = ""
@@ -109,11 +111,16 @@ class Recording:
     def thread_name(self, pid: int, ident: int) -> str:
         """The name of a thread by `threading.get_ident`, or "" where it is not known."""
         for process in self.processes.values():
-            for lane, (thread, name, _) in process.lanes.items():
-                if process.pid == pid and thread == ident:
-                    # A new thread has its name from the Thread object it begins with.
-                    begun = process.definitions.get(_begins_with(process, lane))
-                    return begun[1] if begun else name
+            if process.pid != pid:
+                continue
+            for thread, name, _ in process.lanes.values():
+                if thread == ident:
+                    return name
+            # An ident can be used again: the last to have had it.
+            for lane in reversed(process.events):
+                events = process.events[lane][:, 1]
+                if fileformat.IDENT << 56 | ident in events[:2].tolist():
+                    return process.definitions.get(process.threads[lane], ("", ""))[1]
         return ""
 
     def _name(self, process: RecordedProcess, number: int) -> str:
@@ -164,20 +171,17 @@ class Recording:
         for at in np.flatnonzero(kinds[1:] == fileformat.PAGE_OF_TEXT) + 1:
             _read_text(process, bytes(pages[at, fileformat.RECORD :]))
         events = np.flatnonzero(kinds[1:] == fileformat.PAGE_OF_EVENTS) + 1
-        records = (
-            pages[events, fileformat.RECORD :]
-            .copy()
-            .view("<i8")
-            .reshape(len(events), fileformat.PAGE // fileformat.RECORD - 1, 2)
-        )
-        for lane in np.unique(firsts[events, 0]):
-            mine = records[firsts[events, 0] == lane].reshape(-1, 2)
-            mine = mine[mine[:, 1] != 0]
-            if self._until is not None:
-                mine = mine[mine[:, 0] <= self._until]
-            if len(mine):
-                before = process.events.get(int(lane))  # in an earlier segment
-                process.events[int(lane)] = mine if before is None else np.concatenate([before, mine])
+        records = pages[events].copy().view("<i8").reshape(-1, fileformat.PAGE // fileformat.RECORD, 2)
+        owners = _owners(records[:, :, 1])
+        wanted = records[:, :, 1] != 0
+        wanted[:, 0] = False
+        if self._until is not None:
+            wanted &= records[:, :, 0] <= self._until
+        for owner, mine in _by_owner(records[wanted], owners[wanted]):
+            lane, thread = owner >> 32, owner & 0xFFFFFFFF
+            process.threads[lane] = thread
+            before = process.events.get(lane)  # in an earlier segment
+            process.events[lane] = mine if before is None else np.concatenate([before, mine])
 
     def object_of(self, process: RecordedProcess, number: int) -> int:
         """The index in the recording's objects of what a process calls by that number, or -1."""
@@ -199,8 +203,10 @@ class Recording:
             return -1
         kind, name, file, line, internal, key = fields
         kind = kind.removeprefix("daemon ")
-        if key in self._by_key:
-            return self._by_key[key]
+        keys = _keys(key)
+        for each in keys:
+            if each in self._by_key:
+                return self._by_key[each]
         if kind in _PARTS:
             name, kind = self._name(process, number), _PARTS[kind][0]
             if key and not kind.startswith("multiprocessing."):
@@ -209,17 +215,36 @@ class Recording:
             name = f"a {kind}" if internal == "1" else self._name(process, number)
         made = SyncObject(kind, name, file.removeprefix(self._leave_out), int(line), internal == "1")
         self.objects.append(made)
-        if key:
-            self._by_key[key] = len(self.objects) - 1
+        for each in keys:
+            self._by_key[each] = len(self.objects) - 1
         return len(self.objects) - 1
 
 
-def _begins_with(process: RecordedProcess, lane: int) -> int:
-    if lane in process.events:
-        code = int(process.events[lane][0, 1])
-        if code >> 56 == fileformat.BEGIN:
-            return code & 0xFFFFFFFF
-    return 0
+def _keys(key: str) -> list[str]:
+    """By what an object is known in several processes; either end of a pipe is enough."""
+    if key.startswith(fileformat.ENDS):
+        return [f"{fileformat.ENDS} {end}" for end in key.split()[1:]]
+    return [key] if key else []
+
+
+def _owners(codes: Array) -> Array:
+    """Whose each record of some pages is: the page's own or the last BEGIN before it names the lane."""
+    owners = np.broadcast_to(codes[:, :1], codes.shape).copy()
+    begins = codes >> 56 == fileformat.BEGIN
+    for page in np.flatnonzero(begins.any(axis=1)):
+        at = [0, *np.flatnonzero(begins[page]), codes.shape[1]]
+        owners[page] = np.repeat(codes[page, at[:-1]], np.diff(at))
+    return owners & (1 << 56) - 1
+
+
+def _by_owner(records: Array, owners: Array) -> Iterator[tuple[int, Array]]:
+    """The records of each owner, from page to page."""
+    begins = np.flatnonzero(np.diff(owners, prepend=-1))
+    ends = np.append(begins, len(owners))[1:]
+    runs = np.argsort(owners[begins], kind="stable")
+    for _, same in groupby(runs, key=lambda run: owners[begins[run]]):
+        pieces = [(begins[run], ends[run]) for run in same]
+        yield int(owners[pieces[0][0]]), np.concatenate([records[begin:end] for begin, end in pieces])
 
 
 def _order(file: Path) -> tuple[int, int]:
@@ -240,3 +265,6 @@ def _read_text(process: RecordedProcess, text: bytes) -> None:
             process.processes[int(fields[0])] = int(fields[1])
         elif kind == fileformat.NAME:
             process.own_name = fields[0]
+        elif kind == fileformat.RENAME and (number := int(fields[0])) in process.definitions:
+            made_as, _, *rest = process.definitions[number]
+            process.definitions[number] = (made_as, fields[1], *rest)

@@ -30,6 +30,7 @@ from helpers.timeline.model import (
     Deadlock,
     Holds,
     Lane,
+    Mark,
     Spans,
     Stuck,
     SyncObject,
@@ -58,6 +59,8 @@ def save(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         "version": VERSION,
         "duration": timeline.duration,
         "notes": timeline.notes,
+        "marks": [mark._asdict() for mark in timeline.marks],
+        "steps": timeline.steps,
         "lanes": [dataclasses.asdict(lane) for lane in timeline.lanes],
         "objects": [dataclasses.asdict(thing) for thing in timeline.objects],
         "stuck": [wait._asdict() | {"on": dataclasses.asdict(wait.on)} for wait in timeline.stuck.waits],
@@ -122,6 +125,9 @@ def _timeline(content: dict[str, Any]) -> Timeline:
     stuck = tuple(
         _record(Stuck, fields | {"on": _record(SyncObject, fields["on"])}) for fields in content["stuck"]
     )
+    # Recordings of before there were schedules have neither marks nor steps.
+    steps = content.get("steps", False)
+    marks = tuple(_record(Mark, fields) for fields in content.get("marks", []))
     spans = _rows(content["spans"], SPAN, lane=threads, state=range(len(STATES)), on=range(-1, len(objects)))
     holds = _rows(content["holds"], HOLD, lane=threads, lock=things)
     wakeups = _rows(content["wakeups"], WAKEUP, waker=threads, woken=threads, through=things)
@@ -136,10 +142,12 @@ def _timeline(content: dict[str, Any]) -> Timeline:
             for lane in (wait.lane, wait.holder, wait.copied_from)
         ),
         all(lane in threads for lane in content["cycle"]),
+        all(mark.lane in threads for mark in marks),
         len(ends) == len(lanes) + 1,
         ends[-1] == len(spans),
         bool((np.diff(ends) >= 0).all()),
         isinstance(content["duration"], (int, float)),
+        isinstance(steps, bool),
         all(isinstance(note, str) for note in content["notes"]),
     )
     return Timeline(
@@ -151,6 +159,8 @@ def _timeline(content: dict[str, Any]) -> Timeline:
         stuck=Deadlock(stuck, tuple(content["cycle"])),
         duration=content["duration"],
         notes=tuple(content["notes"]),
+        marks=marks,
+        steps=steps,
     )
 
 

@@ -28,6 +28,7 @@ _BORN = {
 # What a stretch of one lane shows: in the picture's legend, and as a slice's name in Perfetto.
 SHOWS = {
     "running": "running",
+    "starved": "ready, without a CPU",
     "woken": "woken, not yet running",
     "lock": "waits for a lock",
     "signal": "waits for a signal",
@@ -57,7 +58,7 @@ def summary(timeline: Timeline) -> str:
         return "\n".join(["Nothing was recorded.", *timeline.notes])
     family = Family(timeline.lanes)
     processes, threads = len(family.processes), len(timeline.lanes)
-    lines = [f"{_count(processes, 'process', 'processes')}, {_count(threads, 'thread')}."]
+    lines = [f"{count(processes, 'process', 'processes')}, {count(threads, 'thread')}."]
     if processes == 1:
         lines += _lines(family.life(lane) for lane in family.processes[0])
     else:
@@ -68,7 +69,13 @@ def summary(timeline: Timeline) -> str:
             for lanes in some:
                 lines.append(f"{lanes[0].process}{family.birth(lanes[0])}:")
                 lines += [f"  {line}" for line in _lines(family.life(lane, within=True) for lane in lanes)]
-    return "\n".join([*lines, *_never_ended(timeline, family), *timeline.notes])
+    lines += _never_ended(timeline, family)
+    if timeline.marks:
+        lines += [
+            "In order:",
+            *(f"  {family.name(family.lanes[lane])}, {text}" for lane, _, text in timeline.marks),
+        ]
+    return "\n".join([*lines, *timeline.notes])
 
 
 def waits(timeline: Timeline) -> str:
@@ -84,7 +91,7 @@ def waits(timeline: Timeline) -> str:
             part = f"{_duration(float(lasted[mine].sum()))} {_DOING[STATES[state]]}"
             longest = int(np.argmax(np.where(mine, lasted, -1.0)))
             if (on := int(columns["on"][longest])) >= 0:
-                times, most = _count(int(mine.sum()), "time"), _duration(float(lasted[longest]))
+                times, most = count(int(mine.sum()), "time"), _duration(float(lasted[longest]))
                 part += f" ({times}, longest {most} for {timeline.objects[on].name})"
             parts.append(part)
         lines.append(f"{family.name(lane)}: {', '.join(parts) or 'nothing was recorded'}.")
@@ -164,6 +171,8 @@ def ending(lane: Lane) -> str:
             return "cut off when the process ended"
         case "stopped":
             return "stopped by the runner"
+        case "unfinished":
+            return "did not end"
         case "alive":
             return "still there when the recording ended"
     return f"ended with {lane.detail}" if lane.detail else "ended"
@@ -212,7 +221,7 @@ def _for_what(wait: Stuck, family: Family) -> str:
         return f"{text}, which it holds itself"
     if wait.holder is not None:
         holder = family.lanes[wait.holder]
-        fates = {"alive": "", "stopped": "", "killed": ", which was killed"}
+        fates = {"alive": "", "unfinished": "", "stopped": "", "killed": ", which was killed"}
         return f"{text}, held by {family.name(holder)}{fates.get(holder.ending, ', which has ended')}"
     if wait.copied_from is not None:
         former = family.name(family.lanes[wait.copied_from])
@@ -229,8 +238,9 @@ def _thing(thing: SyncObject) -> str:
     return f"{thing.name} ({', '.join(about)})" if about else thing.name
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def count(number: int, one: str, many: str = "") -> str:
+    """A number and what is counted, as one says it: ``"1 thread"``, ``"2 threads"``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _duration(seconds: float) -> str:

@@ -9,7 +9,6 @@ folder of their own for each Python.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import os
@@ -23,7 +22,6 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +36,7 @@ from helpers.script import make_recording_folder, recording_environment, run_scr
 from helpers.timeline import Timeline
 from helpers.timeline.building import build
 from helpers.timeline.reading import Recording
-from tests.benchmarks import drawing, workloads
+from tests.benchmarks import drawing, table, workloads
 from tests.recorder.programs import DEATHS, METHODS
 from tests.timeline import made
 
@@ -48,6 +46,7 @@ BARE, OURS, VIZTRACER, THREADLE = "bare", "recorded", "viztracer", "threadle"
 VIZTRACER_OPTIONS = ("--quiet", "--tracer_entries", "100000")
 PATIENCE = 120.0  # seconds for one program; the slowest takes some ten under the slowest tool
 HEADINGS = ("what", BARE, OURS, "ratio", "must reach", "ok", VIZTRACER, THREADLE)
+WIDTHS = (34, 12, 15, 20, 13, 3, 15, 15)
 
 
 @dataclass
@@ -64,8 +63,8 @@ class Row:
     threadle: str = "-"
 
     def cells(self) -> tuple[str, ...]:
-        ok = {True: "ok", False: "no", None: ""}[self.ok]
-        return self.what, self.bare, self.recorded, self.ratio, self.must, ok, self.viztracer, self.threadle
+        figures = self.what, self.bare, self.recorded, self.ratio, self.must
+        return *figures, table.OK[self.ok], self.viztracer, self.threadle
 
 
 class Python:
@@ -78,39 +77,23 @@ class Python:
     """
 
     def __init__(self, executable: str, folder: Path) -> None:
-        code = "import sys; print(sys.version.split()[0])"
-        answer = subprocess.run([executable, "-c", code], capture_output=True, text=True, check=True)
-        self.version = answer.stdout.strip()
+        self.version = table.version(executable)
         self._folder = Path(tempfile.mkdtemp(dir=folder))
         # In an environment with nothing in it, so that nothing but Python itself takes time to start.
         subprocess.run([executable, "-m", "venv", "--without-pip", str(self._folder / "bare")], check=True)
         where = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
         self.executable = str(self._folder / "bare" / where)
         self._packages = self._folder / "packages"
-        self.missing = {tool.partition("==")[0]: self._install(tool) for tool in TOOLS}
+        self.missing = {
+            tool.partition("==")[0]: (
+                "" if table.install(tool, self.executable, self._packages) else "not installable"
+            )
+            for tool in TOOLS
+        }
         # Whatever this Python imports is compiled once, as in daily life, and nowhere else kept.
         keep_out = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
         self._environment = {key: value for key, value in os.environ.items() if key not in keep_out}
         self._environment["PYTHONPYCACHEPREFIX"] = str(self._folder / "bytecode")
-
-    def _install(self, tool: str) -> str:
-        options = ["--quiet", "--target", str(self._packages), tool]
-        if shutil.which("uv", path=os.path.dirname(sys.executable)) or find_spec("uv"):
-            command = [sys.executable, "-m", "uv", "pip", "install", "--python", self.executable, *options]
-        else:
-            command = [
-                sys.executable,
-                "-m",
-                "pip",
-                "--python",
-                self.executable,
-                "install",
-                "--disable-pip-version-check",
-                *options,
-            ]
-        # Not in the project's folder: its settings are not meant for these.
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self._folder)
-        return "not installable" if done.returncode else ""
 
     def has(self, mode: str) -> bool:
         return not self.missing.get(mode)
@@ -486,7 +469,7 @@ def overlapping(timeline: Timeline) -> int:
 def torn_records(folder: Path) -> int:
     """How many finished records hold what nobody writes: no such event, or a time that runs backwards."""
     wrong = 0
-    kinds = range(fileformat.BEGIN, fileformat.CPU + 1)
+    kinds = range(fileformat.BEGIN, fileformat.IDENT + 1)
     for file in folder.glob("*.rec"):
         pages = np.fromfile(file, "<i8").reshape(-1, fileformat.PAGE // fileformat.RECORD, 2)
         began = ast.literal_eval(pages[0].tobytes().rstrip(b"\0").decode())["began"]
@@ -557,30 +540,21 @@ def reading_rows(python: Python) -> Iterator[Row]:
     yield Row("  memory at its peak", "", "", f"{peak:.0f} bytes a record", "200", peak <= 200)
 
 
-def show(row: tuple[str, ...]) -> None:
-    widths = (34, 12, 15, 20, 13, 3, 15, 15)
-    print(" ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip(), flush=True)
-
-
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m helpers bench recorder", description=__doc__)
-    parser.add_argument(
-        "--python", action="append", default=[], metavar="EXE", help="measure this Python too; repeatable"
-    )
+    parser = table.options("recorder", __doc__ or "")
     parser.add_argument("--repeats", type=int, default=9, help="of each measurement (9)")
-    parser.add_argument("--strict", action="store_true", help="end with 1 if anything is missed")
     wish = parser.parse_args(argv)
     missed = 0
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         own = Python(sys.executable, Path(folder))
         for python in (own, *(Python(each, Path(folder)) for each in wish.python)):
             print(f"\nPython {python.version}")
-            show(HEADINGS)
+            table.show(HEADINGS, WIDTHS)
             for row in Bench(python, wish.repeats).rows():
-                show(row.cells())
+                table.show(row.cells(), WIDTHS)
                 missed += row.ok is False
         print(f"\nReading and drawing, Python {own.version}")
         for row in (*drawing_rows(), *reading_rows(own)):
-            show(row.cells())
+            table.show(row.cells(), WIDTHS)
             missed += row.ok is False
     return 1 if missed and wish.strict else 0

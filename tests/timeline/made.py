@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from helpers.timeline import STATES, Deadlock, Holds, Lane, Spans, Stuck, SyncObject, Timeline, Wakeups
+from helpers.timeline import (
+    STATES,
+    Deadlock,
+    Holds,
+    Lane,
+    Mark,
+    Spans,
+    Stuck,
+    SyncObject,
+    Timeline,
+    Wakeups,
+)
 from helpers.timeline.model import HOLD, SPAN, WAKEUP
 
 NAN = float("nan")
@@ -27,6 +38,8 @@ class Story:
         self._objects: list[SyncObject] = []
         self._stuck: list[Stuck] = []
         self._notes = notes
+        self._marks: list[Mark] = []
+        self._pauses: dict[int, float] = {}
         self.cycle: tuple[int, ...] = ()
 
     def lane(self, thread: str = "MainThread", *, born: float = 0.0, **fields: Any) -> int:
@@ -64,7 +77,7 @@ class Story:
     def did(self, lane: int, state: str, until: float, on: int = -1, woken: float = NAN) -> None:
         """The lane was in `state` from where its last span ended (its birth at first) until `until`."""
         spans = self._spans[lane]
-        start = spans[-1][2] if spans else self._lanes[lane]["born"]
+        start = self._pauses.pop(lane, spans[-1][2] if spans else self._lanes[lane]["born"])
         spans.append((lane, start, until, STATES.index(state), on, woken, False))
 
     def never(self, lane: int, holder: int | None = None, copied_from: int | None = None) -> None:
@@ -80,7 +93,14 @@ class Story:
     def woke(self, waker: int, at: float, woken: int, until: float, through: int) -> None:
         self._wakeups.append((waker, at, woken, until, through))
 
-    def told(self) -> Timeline:
+    def paused(self, lane: int, until: float) -> None:
+        """The lane was ready, and not chosen, from where its last span ended (its birth at first)."""
+        self._pauses[lane] = until
+
+    def marked(self, lane: int, at: float, text: str) -> None:
+        self._marks.append(Mark(lane, at, text))
+
+    def told(self, *, steps: bool = False) -> Timeline:
         lanes = []
         for fields, spans in zip(self._lanes, self._spans, strict=True):
             end = spans[-1][2] if spans else fields["born"]
@@ -96,6 +116,8 @@ class Story:
             stuck=Deadlock(tuple(sorted(self._stuck, key=lambda wait: wait.lane)), self.cycle),
             duration=max((span[2] for spans in self._spans for span in spans), default=0.0),
             notes=self._notes,
+            marks=tuple(sorted(self._marks, key=lambda mark: mark.at)),
+            steps=steps,
         )
 
 
@@ -306,6 +328,38 @@ def no_length() -> Timeline:
     return story.told()
 
 
+def lost_update() -> Timeline:
+    """A schedule: one step of one thread at a time, each with its words."""
+    story = Story()
+    main = story.lane()
+    threads = [story.started(main, float(number), name) for number, name in enumerate(("one", "two"))]
+    story.did(main, "running", 2.0)
+    story.did(main, "join", 7.0, story.thing("Thread", "one", "", 0), woken=6.0)
+    story.did(main, "running", 8.0)
+    for thread, turns in zip(threads, ((2.0, 4.0), (3.0, 5.0)), strict=True):
+        for at, words in zip(turns, ("5: read counter = 0", "5: write counter = 1"), strict=True):
+            story.paused(thread, at)
+            story.did(thread, "running", at + 1)
+            story.marked(thread, at, words)
+    story.marked(main, 0.0, "8: start one")
+    story.marked(main, 1.0, "8: start two")
+    story.marked(main, 7.0, "11: read counter = 1")
+    story.ends(main, "raised", "AssertionError")
+    return story.told(steps=True)
+
+
+def many_marks(count: int = 200, lanes: int = 3) -> Timeline:
+    """More marks than there is room for words; of many lengths, some of them nearly at once."""
+    story = Story()
+    random = np.random.default_rng(3)
+    for number in range(lanes):
+        story.did(story.lane(f"lane {number}"), "running", 100.0)
+    for number, at in enumerate(np.sort(random.uniform(0, 100, count))):
+        verb = ("read", "write", "acquire", "wait for")[number % 4]
+        story.marked(number * 7 % lanes, float(at), f"{number}: {verb} {'balance'[: 1 + number % 7]}")
+    return story.told()
+
+
 def crowd(spans: int, threads: int = 8, seed: int = 0) -> Timeline:
     """So many spans of random length, shared by `threads`: every other one is a wait of some kind."""
     random = np.random.default_rng(seed)
@@ -355,5 +409,7 @@ SMALL: dict[str, Callable[[], Timeline]] = {
         every_state,
         moment,
         no_length,
+        lost_update,
+        many_marks,
     )
 }

@@ -120,6 +120,12 @@ def test_permits_of_one_semaphore_held_at_once_are_told_apart(tmp_path: Path) ->
     assert not any(open_ones.values())
 
 
+def test_a_mark_is_an_instant_of_its_thread(tmp_path: Path) -> None:
+    timeline = made.lost_update()
+    instants = of(events(timeline, tmp_path), "i", "mark")
+    assert [(event["tid"] - 1, event["ts"] / 1e6, event["name"]) for event in instants] == [*timeline.marks]
+
+
 def test_what_happens_inside_the_standard_library_is_left_out_as_in_the_picture(tmp_path: Path) -> None:
     story = Story()
     inside = story.thing("Condition", "notempty", internal=True)
@@ -304,3 +310,11 @@ def test_letters_come_through(perfetto: TraceProcessor, tmp_path: Path) -> None:
         ("running",),
     ]
     assert perfetto.query("select display_value from args where flat_key = 'args.made at'") == [("é.py:7",)]
+
+
+def test_threads_without_a_process_id_are_not_left_out(perfetto: TraceProcessor, tmp_path: Path) -> None:
+    story = Story()
+    story.did(story.lane("one", pid=0), "running", 1.0)
+    story.told().to_perfetto(tmp_path / "trace.json")
+    perfetto.open(tmp_path / "trace.json")
+    assert perfetto.query("select name from thread where tid = 1") == [("one",)]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -26,6 +27,7 @@ from helpers.timeline.words import SHOWS
 from tests.timeline import made
 from tests.timeline.made import Story
 
+LIFTED = 5  # pixels: a name with something below it
 AXES = ("time", "order")
 Pixels = npt.NDArray[np.uint8]
 
@@ -77,9 +79,9 @@ def column_of(figure: Figure, place: float) -> int:
     return int(figure.axes[1].transData.transform((place, 0))[0])
 
 
-def bar(figure: Figure, name: str, pixels: Pixels, half: int = 7) -> Pixels:
-    """The pixels of a lane's bar; what is left of the plot is blanked."""
-    row = row_of(figure, name)
+def bar(figure: Figure, name: str, pixels: Pixels, half: int = 7, lifted: int = 0) -> Pixels:
+    """The pixels of a lane's bar, beside its name or so far `lifted`; what is left of the plot is blanked."""
+    row = row_of(figure, name) + lifted
     part = pixels[row - half : row + half + 1].copy()
     part[:, : int(figure.axes[1].get_window_extent().x0)] = 255
     return part
@@ -135,6 +137,7 @@ def test_states_can_be_told_apart_in_grey(painted: bool) -> None:
     for state in STATES:
         story.did(story.lane(f"in {state}"), state, 1.0)
     story.did(story.lane("woken"), "lock", 1.0, story.thing("Lock", "lock"), woken=0.0)
+    story.did(story.lane("starved", cpu=0.0), "running", 1.0)
     if painted:
         busy = story.lane("busy")
         for step in range(4_000):
@@ -142,15 +145,54 @@ def test_states_can_be_told_apart_in_grey(painted: bool) -> None:
     figure = story.told().plot()
     pixels = drawn(figure)
     grounds, hatches = {}, {}
-    for name in [*(f"in {state}" for state in STATES), "woken"]:
+    for name in [*(f"in {state}" for state in STATES), "woken", "starved"]:
         left = column_of(figure, 300)
-        patch = bar(figure, name, pixels, half=8)[:, left : left + 60, :3] @ [0.2126, 0.7152, 0.0722]
+        patch = bar(figure, name, pixels, half=8, lifted=LIFTED if name == "starved" else 0)[
+            :, left : left + 60, :3
+        ] @ [0.2126, 0.7152, 0.0722]
         grounds[name] = patch.mean()
         hatch = np.abs(np.fft.fft2(patch - patch.mean()))
         hatches[name] = hatch / max(float(np.linalg.norm(hatch)), 1.0)
     for one, other in combinations(grounds, 2):
         apart = np.linalg.norm(hatches[one] - hatches[other])
         assert abs(grounds[one] - grounds[other]) > 60 or apart > 0.7, (one, other)
+
+
+@pytest.mark.parametrize("turns", [1, 4_000])
+def test_of_the_time_of_running_only_the_part_with_a_cpu_has_its_colour(turns: int) -> None:
+    story = Story()
+    for name, cpu in (("starved", 0.25), ("busy", 0.95), ("unknown", None)):
+        lane = story.lane(name, cpu=cpu)
+        for turn in range(turns):  # with many of them, the bars are painted
+            story.did(lane, "running", (2 * turn + 1) / turns)
+            story.did(lane, "sleep", (2 * turn + 2) / turns)
+    figure = story.told().plot()
+    pixels = drawn(figure)
+    height = {}
+    for name in ("starved", "busy", "unknown"):
+        part = bar(figure, name, pixels, half=8, lifted=LIFTED if name == "starved" else 0)
+        part = part[:, column_of(figure, 0.05) : column_of(figure, 1.95)]
+        running = has_colour(part, LOOKS["running"].face)
+        assert not (running[:-1] & ~running[1:]).any()  # from the bottom up
+        height[name] = running.sum() / len(running)
+    assert height["busy"] == height["unknown"]
+    assert height["starved"] == pytest.approx(0.25 * height["busy"], abs=0.2 * height["busy"])
+    assert {"CPU 25 %", "ready, without a CPU"} <= words(figure)
+    assert len([text for text in words(figure) if text.startswith("CPU")]) == 1
+
+
+def test_what_is_lost_in_the_noise_is_not_called_short_of_cpu_time() -> None:
+    story = Story()
+    short = story.lane("short", cpu=0.0)
+    story.did(short, "running", 0.001)
+    story.did(short, "sleep", 1.0)
+    assert not [text for text in words(story.told().plot()) if "CPU" in text]
+
+
+def test_a_daemon_short_of_cpu_time_is_still_called_one() -> None:
+    story = Story()
+    story.did(story.lane("service", daemon=True, cpu=0.5), "running", 1.0)
+    assert "daemon · CPU 50 %" in words(story.told().plot())
 
 
 def tiny_waits(spans: int, waits: int) -> tuple[Timeline, npt.NDArray[np.float64]]:
@@ -274,6 +316,14 @@ def test_the_unit_of_time_suits_the_duration(seconds: float, label: str) -> None
     assert "events in order, not to scale" in words(story.told().plot(axis="order"))
 
 
+def test_steps_are_drawn_as_steps_whatever_the_axis() -> None:
+    pictures = [made.lost_update().plot(axis=axis) for axis in AXES]
+    assert "step" in words(pictures[0])
+    assert png(pictures[0]) == png(pictures[1])
+    labels = [label.get_text() for label in tick_labels(made.lost_update().plot(between=(2.0, 4.0)))]
+    assert labels == ["2", "3", "4"]
+
+
 def test_an_unknown_axis_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^axis is 'log', but must be \"time\" or \"order\"\.$"):
         made.lock().plot(axis="log")
@@ -364,6 +414,73 @@ def test_a_line_leads_from_the_parent_to_the_child_s_birth() -> None:
     along = line[row_of(figure, "child") - 1 : row_of(figure, "child") + 3, : column_of(figure, 595)]
     assert down.any(axis=1).sum() >= 8
     assert along.any(axis=0)[column_of(figure, 305) :].all()
+
+
+# ------------------------------------------------------------------------------------------------ marks
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_a_mark_has_its_words_below_the_bar_behind_its_moment(axis: str) -> None:
+    timeline = made.lost_update()
+    figure = timeline.plot(axis=axis)
+    drawn(figure)
+    for lane in timeline.lanes:
+        row = row_of(figure, lane.thread)
+        for mark in timeline.marks:
+            if mark.lane != lane.number:
+                continue
+            boxes = [Text.get_window_extent(text) for text in texts(figure) if text.get_text() == mark.text]
+            places = [
+                (box.x0 - column_of(figure, mark.at), figure.bbox.height - box.y1 - row) for box in boxes
+            ]
+            assert any(0 < right < 8 and 8 < below < 20 for right, below in places), (mark, places)
+
+
+def poles(figure: Figure) -> list[tuple[float, float, float]]:
+    """The upright lines below bars: column, top and bottom, in pixels from the left and the top."""
+    axes = figure.axes[1]
+    found = []
+    for collection in axes.collections:
+        if isinstance(collection, LineCollection) and collection.get_zorder() == 1.6:
+            for path in collection.get_paths():
+                (x, top), (_, bottom) = axes.transData.transform(path.vertices)
+                found.append((float(x), figure.bbox.height - float(top), figure.bbox.height - float(bottom)))
+    return found
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("width", [3.0, 9.0, 20.0])
+def test_no_pole_crosses_words_however_many_marks_there_are(width: float, axis: str) -> None:
+    for count in (1, 12, 40, 200):
+        figure = made.many_marks(count).plot(axis=axis, width=width)
+        drawn(figure)
+        planted = poles(figure)
+        assert len(planted) == count
+        for text in figure.axes[1].texts:
+            box = Text.get_window_extent(text)
+            top, bottom = figure.bbox.height - box.y1 + 2, figure.bbox.height - box.y0 - 2
+            for x, begin, end in planted:
+                assert not (box.x0 <= x <= box.x1 and begin < bottom and end > top), (text, x)
+
+
+def test_marks_without_room_for_words_are_counted() -> None:
+    said = words(made.many_marks(200).plot())
+    written = sum(": " in text for text in said)
+    assert 60 < written < 200
+    assert f"There is no room for the words of {200 - written} of 200 marks." in said
+    assert "There is no room for the words of 1,000 marks." in words(made.many_marks(1000).plot())
+    assert "There is no room for the words of 100 marks." in words(made.many_marks(100, lanes=60).plot())
+    assert not any("no room" in text for text in words(made.lost_update().plot()))
+
+
+def test_a_lane_that_is_ready_and_not_chosen_is_a_thin_line() -> None:
+    figure = made.lost_update().plot(axis="order")
+    pixels = drawn(figure)
+    row, column = row_of(figure, "one"), column_of(figure, 3.5)
+    assert has_colour(pixels[row - 1 : row + 2, column], FAINT_INK).any()
+    assert not has_colour(pixels[row - 9 : row - 2, column], LOOKS["running"].face).any()
+    assert "ready, not chosen" in words(figure)
+    assert "ready, not chosen" not in words(made.lock().plot(axis="order"))
 
 
 # ---------------------------------------------------------------------------------------------- endings

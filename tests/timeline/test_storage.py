@@ -21,6 +21,8 @@ def assert_equal(one: Timeline, other: Timeline) -> None:
     assert one.objects == other.objects
     assert one.stuck == other.stuck
     assert one.notes == other.notes
+    assert one.marks == other.marks
+    assert one.steps == other.steps
     assert one.duration == other.duration
     assert len(one.spans) == len(other.spans)
     pairs = [
@@ -140,6 +142,11 @@ def spoil(content: dict[str, Any], *where: Any, to: Any) -> None:
         (("cycle",), None),
         (("states",), ["running"]),
         (("notes",), [1]),
+        (("marks",), [{"lane": 3, "at": 1.0, "text": "5: read x"}]),
+        (("marks",), [{"lane": 0, "at": None, "text": "5: read x"}]),
+        (("marks",), [{"lane": 0, "at": 1.0}]),
+        (("marks",), None),
+        (("steps",), 1),
         (("duration",), "long"),
         (("spans of lane",), [1, 2, 3]),
         (("spans of lane",), [-1, 5, 6]),
@@ -183,6 +190,15 @@ def test_a_newer_version_is_named_as_such(tmp_path: Path) -> None:
     content = json.loads(path.read_bytes())
     path.write_text(json.dumps(content | {"version": 2}))
     assert refused(path) == f"{path} was saved by a newer version of this package: update it to read this."
+
+
+def test_a_file_of_before_there_were_schedules_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "saved.json"
+    made.lock().save(path)
+    content = json.loads(path.read_bytes())
+    del content["marks"], content["steps"]
+    path.write_text(json.dumps(content))
+    assert_equal(made.lock(), Timeline.load(path))
 
 
 def test_a_missing_file_is_the_usual_error(tmp_path: Path) -> None:

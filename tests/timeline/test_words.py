@@ -150,6 +150,22 @@ def test_many_alike_are_counted() -> None:
     )
 
 
+def test_marks_are_told_in_order() -> None:
+    assert made.lost_update().summary() == (
+        "1 process, 3 threads.\n"
+        "MainThread: ended by an uncaught AssertionError.\n"
+        "one and two, started by MainThread: ended.\n"
+        "In order:\n"
+        "  MainThread, 8: start one\n"
+        "  MainThread, 8: start two\n"
+        "  one, 5: read counter = 0\n"
+        "  two, 5: read counter = 0\n"
+        "  one, 5: write counter = 1\n"
+        "  two, 5: write counter = 1\n"
+        "  MainThread, 11: read counter = 1"
+    )
+
+
 def test_nothing() -> None:
     assert Timeline.empty().summary() == "Nothing was recorded."
     assert Story("The folder was full.").told().summary() == "Nothing was recorded.\nThe folder was full."

@@ -17,12 +17,13 @@ from helpers.timeline.model import STATES
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
-# What a bar is made of, from the bottom of a mixed column to its top. "woken" is the tail of a wait: free to
-# go on, but not yet running.
-LAYERS = ("running", "woken", "lock", "signal", "queue", "join", "io", "sleep")
+# What a bar is made of, from the bottom of a mixed column to its top. "starved" is what the time of running
+# holds more than the CPU time used in it; "woken" is the tail of a wait: free to go on, but not yet running.
+LAYERS = ("running", "starved", "woken", "lock", "signal", "queue", "join", "io", "sleep")
 NOTHING = len(LAYERS)  # marks a pixel where no state is known
 _LAYER_OF_STATE = np.array([LAYERS.index(state) for state in STATES], dtype=np.intp)
 _WOKEN = LAYERS.index("woken")
+RUNNING, STARVED = LAYERS.index("running"), LAYERS.index("starved")
 
 
 def pieces(spans: npt.NDArray[Any]) -> tuple[Floats, Floats, Integers]:
@@ -85,6 +86,13 @@ def shares(start: Floats, end: Floats, layer: Integers, columns: int) -> Floats:
         between = np.cumsum(edges.reshape(len(LAYERS), columns + 1), axis=1)[:, :-1]
         total += between.ravel()
     return total.reshape(len(LAYERS), columns)
+
+
+def starve(share: Floats, used: float) -> Floats:
+    """Divide, in what `shares` returned, the time of running: of it, only the part `used` had a CPU."""
+    share[STARVED] = share[RUNNING] * (1 - used)
+    share[RUNNING] *= used
+    return share
 
 
 def levels(share: Floats, height: int, least: int = 1) -> Integers:

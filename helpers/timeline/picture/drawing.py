@@ -16,10 +16,10 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from helpers.timeline.model import Lane
-from helpers.timeline.picture import coverage, looks
+from helpers.timeline.model import STATES, Lane
+from helpers.timeline.picture import coverage, flags, looks
 from helpers.timeline.picture.coverage import LAYERS, Floats, Integers
-from helpers.timeline.picture.layout import EDGE, OrderScale, Scale, Stack, TimeScale
+from helpers.timeline.picture.layout import EDGE, OrderScale, Scale, Stack, StepScale, TimeScale
 from helpers.timeline.picture.lettering import DPI, FAMILY, shorten, width_of, wrap
 from helpers.timeline.picture.looks import ALARM, BAND, CARD, FAINT_INK, INK, LOOKS, PALE_INK
 from helpers.timeline.picture.sheet import Point, Sheet
@@ -36,6 +36,9 @@ ARROWS = 60
 DENSE = 300
 # So many locks can be named in the legend.
 NAMED = 8
+# A lane that used less than this share of the time it ran is shown to be short of CPU time, if what it lacked is
+# not lost in the noise: at least so many seconds, and so much of the picture.
+STARVED, LACKED, LACKED_SHARE = 0.8, 0.002, 0.02
 
 TITLE, SMALL, TINY = 11.5, 8.0, 7.0  # points
 PAD = 14  # pixels between the side of the card and anything written on it
@@ -128,6 +131,20 @@ class _Ending:
         return 22 if self.mark == "open" else self.behind + 10
 
 
+@dataclass(frozen=True)
+class _Name:
+    """What to write at the left: beside which lane, how far below its middle, from or up to which `x`."""
+
+    lane: int
+    below: float
+    x: float
+    text: str
+    size: float
+    colour: str
+    align: str = "left"
+    bold: bool = False
+
+
 class _Picture:
     def __init__(
         self,
@@ -167,12 +184,20 @@ class _Picture:
         if between := self.between:
             wakeups = wakeups[(wakeups["until"] >= between[0]) & (wakeups["at"] <= between[1])]
         self.wakeups = wakeups
+        self.marks = [mark for mark in self.timeline.marks if self._is_seen(mark.at)]
         self.scale, self.pieces = self._lay_on_axis(ordered)
+        self.used = [self._cpu_share(lane) for lane in self.lanes]
         self.endings = [self._ending(lane) for lane in self.lanes]
         self.strips, self.rows = self._arrange_strips()
         self.at = Stack(self.lanes, self.rows, top)
+        self.flags = self._plant_flags()
+        self.names: list[_Name] = []
         self.left, self.right = self._name_lanes()
         self.scale.fit(self.right - self.left)
+        self._arrange_flags()
+        for name in self.names:
+            y = self.at.middle(name.lane) + name.below
+            self.card.write(name.x, y, name.text, name.size, name.colour, align=name.align, bold=name.bold)
         self.plot = Sheet(self.figure.add_axes((0, 0, 1, 1), zorder=2), self.scale.pixel)
         self.legend: list[tuple[Sample, str]] = []
         self._draw_axis()
@@ -180,6 +205,7 @@ class _Picture:
         self._draw_births()
         self._draw_strips()
         self._draw_arrows()
+        self._draw_flags()
         self._draw_endings()
         return self._draw_legend(self.at.bottom + 37)
 
@@ -234,20 +260,32 @@ class _Picture:
             for moment in (lane.started, lane.born, lane.died)
             if moment is not None and self._is_seen(moment)
         ]
-        if ordered:
+        if self.timeline.steps:
+            scale: Scale = StepScale(*(self.between or (min(lives, default=0.0), self.timeline.duration)))
+        elif ordered:
             moments = [np.array(lives)]
             moments += [side for start, end, _ in pieces for side in (start, end)]
             moments += [self.holds["start"], self.holds["end"], self.wakeups["at"], self.wakeups["until"]]
+            moments.append(np.array([mark.at for mark in self.marks]))
             order = np.unique(np.concatenate(moments))
             if self.between:  # some wake-ups lead in or out
                 order = order[(order >= self.between[0]) & (order <= self.between[1])]
-            scale: Scale = OrderScale(order)
+            scale = OrderScale(order)
         elif self.between:
             scale = TimeScale(*self.between)
         else:
             ends = (float(end.max()) for _, end, _ in pieces if len(end))
             scale = TimeScale(0.0, max(self.timeline.duration, *lives, *ends))
         return scale, [(scale.place(start), scale.place(end), layer) for start, end, layer in pieces]
+
+    def _cpu_share(self, lane: Lane) -> float:
+        """How much of its time of running the lane had a CPU; 1 where that was nearly all, or is not known."""
+        spans = self.timeline.spans[lane.number].columns
+        runs = spans[spans["state"] == STATES.index("running")]
+        ran = float((runs["end"] - runs["start"]).sum())
+        if lane.cpu is None or ran - lane.cpu < max(LACKED, LACKED_SHARE * self.timeline.duration):
+            return 1.0
+        return lane.cpu / ran if lane.cpu < STARVED * ran else 1.0
 
     def _ending(self, lane: Lane) -> _Ending:
         if lane.died is not None:
@@ -310,41 +348,54 @@ class _Picture:
     # ---------------------------------------------------------------------------------- names and frame
 
     def _name_lanes(self) -> tuple[int, int]:
-        """Write processes and threads at the left; return where the plot begins and ends."""
+        """Name processes and threads at the left; return where the plot begins and ends."""
         letters = self.at.sizes.letters
         line = 1.5 * letters * DPI / 72
-        roomy = self.at.sizes.bar >= LETTERED  # for "daemon" below the name
+        roomy = self.at.sizes.bar >= LETTERED  # for what is said below the name
         threads = [
             shorten(lane.thread) + (" · daemon" if lane.daemon and not roomy else "") for lane in self.lanes
         ]
         names_end = PAD + self._name_processes(letters, line) + 18
-        names_end += max(width_of(thread, letters) for thread in threads)
+        below = [self._about(lane) if roomy else "" for lane in self.lanes]
+        names_end += max(
+            max(width_of(thread, letters), width_of(about, TINY))
+            for thread, about in zip(threads, below, strict=True)
+        )
         left = math.ceil(max(names_end + 10, PAD + width_of(self.scale.label, SMALL) + self.beside_axis))
         free = -math.inf  # above this the left side is written on
-        for lane, thread in zip(self.lanes, threads, strict=True):
+        for lane, thread, about in zip(self.lanes, threads, below, strict=True):
             y = self.at.middle(lane.number)
             if y - line / 2 < free:
                 continue  # too many lanes for a name each
             free = y + line / 2 - 3
-            lift = 5 if lane.daemon and roomy else 0
-            self.card.write(left - 10, y - lift, thread, letters, INK, align="right")
+            lift = 5 if about else 0
+            self.names.append(_Name(lane.number, -lift, left - 10, thread, letters, INK, align="right"))
             if lift:
-                self.card.write(left - 10, y + 7, "daemon", TINY, PALE_INK, align="right")
+                self.names.append(_Name(lane.number, 7, left - 10, about, TINY, PALE_INK, align="right"))
 
-        # What is written behind the ends of the bars must end before the card does.
+        # What is written behind the ends of the bars, and at marks, must end before the card does.
         scale = self.scale
-        said = [ending for ending in self.endings if ending.words]
-        needs = [ending.gap + width_of(ending.words, SMALL) for ending in said]
-        room = max(self.width - left, math.ceil(NARROWEST + max(needs, default=0.0)))
+        said = [
+            (ending.place, ending.gap + width_of(ending.words, SMALL))
+            for ending in self.endings
+            if ending.words
+        ]
+        said += [(flag.place, flag.reach) for flag in self.flags]
+        room = max(self.width - left, math.ceil(NARROWEST + max((needed for _, needed in said), default=0.0)))
         self.width = left + room
         margin = float(max(PAD, self.beside_axis))
-        for ending, needed in zip(said, needs, strict=True):
-            share = max((ending.place - scale.first) / (scale.last - scale.first), 1e-9)
+        for place, needed in said:
+            share = max((place - scale.first) / (scale.last - scale.first), 1e-9)
             margin = max(margin, room - 2 * EDGE - (room - PAD - EDGE - needed) / share)
         return left, self.width - math.ceil(margin)
 
+    def _about(self, lane: Lane) -> str:
+        used = self.used[lane.number]
+        said = ["daemon"] if lane.daemon else []
+        return " · ".join([*said, f"CPU {100 * used:.0f} %"] if used < 1 else said)
+
     def _name_processes(self, letters: float, line: float) -> float:
-        """Write each process's name and id beside its lanes; return the width that takes."""
+        """Name each process and its id beside its lanes; return the width that takes."""
         width = 0.0
         free = -math.inf
         for band in self.at.bands:
@@ -354,14 +405,14 @@ class _Picture:
             if y - line / 2 < free:
                 continue
             free = y + line / 2 - 3
-            self.card.write(PAD, y, name, letters, INK, bold=True)
+            self.names.append(_Name(lane.number, 0, PAD, name, letters, INK, bold=True))
             taken = width_of(name, letters, bold=True)
             if band.bottom - y > 1.4 * line:
                 free += line
-                self.card.write(PAD, y + 0.95 * line, pid, TINY, PALE_INK)
+                self.names.append(_Name(lane.number, 0.95 * line, PAD, pid, TINY, PALE_INK))
                 taken = max(taken, width_of(pid, TINY))
             elif pid:
-                self.card.write(PAD + taken + 6, y, pid, TINY, PALE_INK)
+                self.names.append(_Name(lane.number, 0, PAD + taken + 6, pid, TINY, PALE_INK))
                 taken += 6 + width_of(pid, TINY)
             width = max(width, taken)
         return width
@@ -376,9 +427,9 @@ class _Picture:
         axes.yaxis.set_visible(False)
         axes.set_axisbelow(True)
         axes.grid(axis="x", color=looks.GRID, linewidth=0.7)
-        ordered = isinstance(scale, OrderScale)
+        whole = not isinstance(scale, TimeScale)
         ticks = max(2, min(9, round(scale.columns / 85)))
-        axes.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], integer=ordered))
+        axes.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], integer=whole))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.tick_params(
             axis="x",
@@ -397,8 +448,10 @@ class _Picture:
 
     def _draw_bars(self) -> None:
         occurs = np.zeros(len(LAYERS), dtype=bool)
-        for _, _, layer in self.pieces:
-            occurs |= np.bincount(layer, minlength=len(LAYERS)) > 0
+        for (_, _, layer), used in zip(self.pieces, self.used, strict=True):
+            mine = np.bincount(layer, minlength=len(LAYERS)) > 0
+            mine[coverage.STARVED] = used < 1 and mine[coverage.RUNNING]
+            occurs |= mine
         for name, seen in zip(LAYERS, occurs, strict=True):
             if seen:
                 self.legend.append((partial(self._sample_layer, name), SHOWS[name]))
@@ -412,8 +465,11 @@ class _Picture:
         """Show the exact share of every state in every column of pixels."""
         scale = self.scale
         height = max(1, round(self.at.sizes.bar))
-        for (start, end, layer), (top, bottom) in zip(self.pieces, self.at.bars, strict=True):
+        for (start, end, layer), (top, bottom), used in zip(
+            self.pieces, self.at.bars, self.used, strict=True
+        ):
             share = coverage.shares(scale.column(start), scale.column(end), layer, scale.columns)
+            share = coverage.starve(share, used)
             pixels = looks.painted_bar(share, height)
             self.plot.paint(pixels, (scale.left, scale.right, top, bottom), order=2)
 
@@ -423,18 +479,24 @@ class _Picture:
         height = round(self.at.sizes.bar)
         boxes: dict[str, list[npt.NDArray[Any]]] = defaultdict(list)
         slivers: dict[str, list[npt.NDArray[Any]]] = defaultdict(list)
-        for (start, end, layer), (top, bottom) in zip(self.pieces, self.at.bars, strict=True):
+        for (start, end, layer), (top, bottom), used in zip(
+            self.pieces, self.at.bars, self.used, strict=True
+        ):
             first, last = scale.column(start), scale.column(end)
             thin = last - first < 1
             for number in np.unique(layer[~thin]):
                 mine = np.flatnonzero((layer == number) & ~thin)
-                heights = np.full((2, len(mine)), ((top,), (bottom,)))
+                roof = bottom - used * (bottom - top) if number == coverage.RUNNING else top
+                heights = np.full((2, len(mine)), ((roof,), (bottom,)))
                 boxes[LAYERS[number]].append(np.vstack((start[mine], end[mine], heights)))
+                if roof > top:
+                    heights = np.full((2, len(mine)), ((top,), (roof,)))
+                    boxes["starved"].append(np.vstack((start[mine], end[mine], heights)))
             if not thin.any():
                 continue
             crowded = np.union1d(first[thin].astype(np.intp), last[thin].astype(np.intp))
             crowded = crowded[crowded < scale.columns]
-            share = coverage.shares(first, last, layer, scale.columns)[:, crowded]
+            share = coverage.starve(coverage.shares(first, last, layer, scale.columns)[:, crowded], used)
             edges = bottom - coverage.levels(share, height, least=max(1, height // 4))
             below = np.vstack((np.full(len(crowded), bottom), edges[:-1]))
             left = scale.left + crowded * scale.pixel
@@ -527,6 +589,38 @@ class _Picture:
         if any(strip.left_open for strip in self.strips):
             self.legend.append((self._sample_left_open, "never released"))
 
+    # ------------------------------------------------------------------------------------------- flags
+
+    def _plant_flags(self) -> list[flags.Flag]:
+        """A flag for each mark, unless there are too many, or the lanes too low, for any."""
+        if not self.marks:
+            return []
+        if len(self.marks) > flags.MOST or not self.at.sizes.flag:
+            self.notes.append(f"There is no room for the words of {len(self.marks):,} marks.")
+            return []
+        return flags.plant(self.marks, self.scale)
+
+    def _arrange_flags(self) -> None:
+        """Give the flags their rows, and make room for these between the lanes."""
+        self.flags = flags.arrange(self.flags, self.scale.pixel)
+        rows = [0] * len(self.lanes)
+        for flag in self.flags:
+            rows[flag.lane] = max(rows[flag.lane], flag.row)
+        self.at.make_room(rows)
+        if without := sum(not flag.row for flag in self.flags):
+            self.notes.append(f"There is no room for the words of {without} of {len(self.flags)} marks.")
+
+    def _draw_flags(self) -> None:
+        poles: list[list[Point]] = []
+        for flag in self.flags:
+            _, bottom = self.at.bars[flag.lane]
+            y = bottom + (flag.row - 0.5) * self.at.sizes.flag + 1
+            poles.append([(flag.place, bottom), (flag.place, y + 3 if flag.row else bottom + 4)])
+            if flag.row:
+                x = flag.place + flags.POLE * self.scale.pixel
+                self.plot.write(x, y, flag.text, flags.SIZE, INK, ground=BAND)
+        self.plot.lines(poles, PALE_INK, 0.8, order=1.6)
+
     # ------------------------------------------------------------------------------- arrows and endings
 
     def _draw_births(self) -> None:
@@ -562,6 +656,8 @@ class _Picture:
         self.plot.lines(lines, FAINT_INK, 1.0, order=1.2)
         if lines:
             self.legend.append((self._sample_birth, "starts or forks"))
+        if any((spans["start"][1:] > spans["end"][:-1]).any() for spans in self.spans):
+            self.legend.append((self._sample_gap, "ready, not chosen"))
 
     def _trunk(self, parent: int, place: float, reach: list[int]) -> list[list[Point]]:
         """From the parent's bar up and down to the furthest lanes it started there."""
@@ -639,7 +735,7 @@ class _Picture:
             over = min(3.0, 0.2 * (bottom - top))
             uprights[ending.mark].append([(x, top - over), (x, bottom + over)])
             points[ending.mark].append((x, y))
-            if ending.mark in ("open", "alive"):
+            if ending.mark in ("open", "alive", "unfinished"):
                 dots.append([(ending.place + 4 * pixel, y), (ending.place + 17 * pixel, y)])
             if ending.words:
                 x = ending.place + ending.gap * pixel
@@ -684,6 +780,9 @@ class _Picture:
     def _sample_torn(self, x: float, y: float) -> None:
         self.card.box(x, x + SAMPLE, y - 6, y + 6, FAINT_INK, order=2)
         self.card.tear(x + SAMPLE, y - 6, y + 6, CARD)
+
+    def _sample_gap(self, x: float, y: float) -> None:
+        self.card.lines([[(x, y), (x + SAMPLE, y)]], FAINT_INK, 0.8, order=2)
 
     def _sample_birth(self, x: float, y: float) -> None:
         self.card.lines([[(x + 3, y - 7), (x + 3, y), (x + SAMPLE, y)]], FAINT_INK, 1.0, order=2)

@@ -24,6 +24,7 @@ class Sizes:
 
     Attributes:
         bar, strip: in pixels.
+        flag: a row of words below a bar, pixels; 0 where there is no room for any.
         gap: between two lanes of a process, pixels.
         pad: above the first and below the last lane of a process, pixels.
         between: two processes, pixels.
@@ -32,6 +33,7 @@ class Sizes:
 
     bar: float
     strip: float
+    flag: float
     gap: float
     pad: float
     between: float
@@ -40,10 +42,10 @@ class Sizes:
 
 # From the roomiest to the tightest, each with the height in pixels up to which it is used.
 SIZES = (
-    (480, Sizes(20, 13, 9, 7, 5, 9.0)),
-    (600, Sizes(17, 12, 7, 5, 4, 8.5)),
-    (720, Sizes(13, 4, 5, 4, 3, 8.0)),
-    (1_300, Sizes(10, 3, 4, 3, 2, 7.0)),
+    (480, Sizes(20, 13, 12, 9, 7, 5, 9.0)),
+    (600, Sizes(17, 12, 12, 7, 5, 4, 8.5)),
+    (720, Sizes(13, 4, 0, 5, 4, 3, 8.0)),
+    (1_300, Sizes(10, 3, 0, 4, 3, 2, 7.0)),
 )
 
 
@@ -63,6 +65,7 @@ class Stack:
         bands: one per process.
         strips: of each lane, the top of what lies above its bar.
         bars: of each lane, the top and bottom of its bar.
+        flags: of each lane, how many rows of words there are below its bar.
         bottom: of the last band.
     """
 
@@ -70,20 +73,28 @@ class Stack:
         """Stack `lanes` below `top`, each with so many `rows` of strips."""
         processes = groupby(lanes, lambda lane: lane.pid)
         self._processes = [tuple(lane.number for lane in mine) for _, mine in processes]
+        self._top = top
+        self.flags: Sequence[int] = [0] * len(lanes)
         for limit, sizes in SIZES:
-            self._stack(sizes, rows, top)
+            self._stack(sizes, rows)
             if self.bottom - top <= limit:
                 return
         pitch = limit / (len(lanes) + 0.3 * len(self._processes))
-        tiny = Sizes(0.8 * pitch, 0, 0.2 * pitch, 0, 0.3 * pitch, sizes.letters)
-        self._stack(tiny, [0] * len(lanes), top)
+        tiny = Sizes(0.8 * pitch, 0, 0, 0.2 * pitch, 0, 0.3 * pitch, sizes.letters)
+        self._stack(tiny, [0] * len(lanes))
 
-    def _stack(self, sizes: Sizes, rows: Sequence[int], top: float) -> None:
+    def make_room(self, flags: Sequence[int]) -> None:
+        """Move the lanes apart for so many rows of words below each bar; sizes stay as they are."""
+        self.flags = flags
+        self._stack(self.sizes, self._rows)
+
+    def _stack(self, sizes: Sizes, rows: Sequence[int]) -> None:
         self.sizes = sizes
+        self._rows = rows
         self.bands: list[Band] = []
         self.strips: list[float] = []
         self.bars: list[tuple[float, float]] = []
-        y = top
+        y = self._top
         for lanes in self._processes:
             band = y
             y += sizes.pad
@@ -92,7 +103,7 @@ class Stack:
                 self.strips.append(y)
                 y += sizes.strip * min(rows[lane], ROWS)
                 self.bars.append((y, y + sizes.bar))
-                y += sizes.bar
+                y += sizes.bar + sizes.flag * self.flags[lane]
             y += sizes.pad
             self.bands.append(Band(band, y, lanes))
             y += sizes.between
@@ -160,3 +171,13 @@ class OrderScale(Scale):
 
     def place(self, seconds: npt.ArrayLike) -> Floats:
         return np.searchsorted(self.moments, np.asarray(seconds, dtype=np.float64)).astype(np.float64)
+
+
+class StepScale(Scale):
+    """The steps of a schedule, each as wide as the others."""
+
+    def __init__(self, first: float, last: float) -> None:
+        super().__init__("step", first, last)
+
+    def place(self, seconds: npt.ArrayLike) -> Floats:
+        return np.asarray(seconds, dtype=np.float64)

@@ -42,6 +42,7 @@ class Look:
 # them. Purple, orange and yellow are a little darker, to stand out from their tints.
 LOOKS = {
     "running": Look("#0072B2", "#0072B2"),
+    "starved": Look("#CFE3F1", "#3F95C9", "xxxx", "#  |  #|   "),
     "woken": Look("#A9D3EE", "#A9D3EE"),
     "lock": Look("#F6CDB0", "#D55E00", "/////", "    ##|   ## |  ##  | ##   |##    |#    #"),
     "signal": Look("#F3DEEA", "#B8578F", "....", "##    |##    |      |   ## |   ## |      "),

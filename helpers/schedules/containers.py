@@ -1,0 +1,214 @@
+"""What Python's own containers hold, and what their operations do to it: read, write, or neither.
+
+How fine is it seen? A dictionary key by key: writing one key has nothing to do with reading another, but
+adding or removing a key does with the length, with iteration and with the whole. Everything else (list,
+set, deque, bytearray, array) is one thing: that is coarser than need be, so no order is missed; there are
+only more of them to try.
+"""
+
+from __future__ import annotations
+
+import array
+import collections
+import gc
+import itertools
+from types import FunctionType, GeneratorType, MappingProxyType, MethodType, WrapperDescriptorType
+from typing import Any
+
+Place = tuple[Any, Any]  # an object, and which of its parts: a key in a tuple of one, or None for its make-up
+
+_LIST_WRITES = {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}
+_ASSIGNMENTS = {"__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__", "__iand__", "__isub__", "__ixor__"}
+_WRITES: dict[type, set[str]] = {
+    list: _LIST_WRITES,
+    dict: {"pop", "popitem", "setdefault", "clear", "update", "move_to_end"},
+    set: {
+        "add", "discard", "remove", "pop", "clear", "update",
+        "difference_update", "intersection_update", "symmetric_difference_update",
+    },
+    collections.deque: {*_LIST_WRITES, "appendleft", "extendleft", "popleft", "rotate"},
+    bytearray: _LIST_WRITES | {"resize", "take_bytes"},
+    array.array: _LIST_WRITES | {"byteswap", "frombytes", "fromfile", "fromlist", "fromunicode"},
+}  # fmt: skip
+# These make something that looks at the container later, or say nothing of what it holds.
+_NEITHER = {"__class_getitem__", "__reduce__", "__sizeof__", "__init_subclass__", "fromkeys", "keys", "values", "items"}
+# These look into what they are given; all others keep it, or compare with it.
+TAKES_APART = {
+    "extend", "extendleft", "update", "union", "intersection", "difference", "symmetric_difference", "isdisjoint",
+    "issubset", "issuperset", "difference_update", "intersection_update", "symmetric_difference_update", "join",
+    "fromlist", "__add__", "__iadd__", "__or__", "__ior__", "__and__", "__iand__", "__sub__", "__isub__", "__xor__",
+    "__ixor__", "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__ror__", "__rand__", "__rsub__",
+    "__rxor__", "__init__", "writelines", "fromkeys",
+}  # fmt: skip
+BY_KEY = {"get", "pop", "setdefault", "__getitem__", "__setitem__", "__delitem__", "__contains__", "move_to_end"}
+# By these names a call is known, in the text, as one that may be a container's method.
+METHODS = frozenset(
+    {name for names in _WRITES.values() for name in names}
+    | {"copy", "count", "index", "get", "join", "format", "format_map", "tobytes", "tolist", "most_common", "elements"}
+    | {"union", "intersection", "difference", "symmetric_difference", "isdisjoint", "issubset", "issuperset"}
+    | {"__len__", "__contains__", "__getitem__", "__eq__", "__iter__", "__next__", "__setattr__", "__getattribute__"}
+    | {"__delattr__", "total", "subtract", "writelines", "fromkeys", "send", "throw", "close", "write", "read"}
+    | _ASSIGNMENTS
+)
+
+_PLAIN_KEYS = (str, int, bytes, float, bool, type(None), complex)
+
+
+class Kind:
+    """What is known of a type of container.
+
+    Attributes:
+        base: the built-in type it is, or is derived from.
+        writes: the methods that change it.
+        keyed: whether its keys are told apart.
+        own: the methods that the program itself has written, in a subclass; they are followed as any function.
+        makes: whether a read of a missing key can add it (`defaultdict`).
+    """
+
+    __slots__ = ("base", "keyed", "makes", "own", "writes")
+
+    def __init__(self, base: type, kind: type) -> None:
+        self.base = base
+        self.writes = frozenset(_WRITES[base] | _ASSIGNMENTS)
+        self.keyed = base is dict
+        self.makes = issubclass(kind, collections.defaultdict)
+        self.own = frozenset(
+            name
+            for ancestor in kind.__mro__[: kind.__mro__.index(base)]
+            for name, value in vars(ancestor).items()
+            if isinstance(value, FunctionType)
+        )
+
+    def does(self, method: str) -> bool | None:
+        """True if a method writes, False if it reads, None if it does neither."""
+        if method in self.writes:
+            return True
+        return None if method in _NEITHER else False
+
+
+_kinds: dict[type, Kind | None] = {}
+
+
+def kind_of(type_: type) -> Kind | None:
+    """What is known of a type as a container that can change; None if it is no such thing."""
+    try:
+        return _kinds[type_]
+    except KeyError:
+        base = next((base for base in type_.__mro__ if base in _WRITES), None)
+        kind = _kinds[type_] = None if base is None else Kind(base, type_)
+        return kind
+
+
+def plain(key: Any) -> bool:
+    """Whether a key can be told from another without running the program's own `__eq__` and `__hash__`."""
+    if type(key) is tuple:
+        return all(map(plain, key))
+    return type(key) in _PLAIN_KEYS
+
+
+def part(held: dict[Any, Any], key: Any) -> list[Place]:
+    """A dictionary's value under a key; all of the dictionary where keys cannot be compared quietly."""
+    return [(held, (key,))] if plain(key) else whole(held)
+
+
+def whole(held: Any) -> list[Place]:
+    """All that a container holds, itself."""
+    places: list[Place] = [(held, None)]
+    if isinstance(held, dict):
+        places += [(held, (key,)) for key in dict.keys(held) if plain(key)]
+    return places
+
+
+def deep(held: Any, into: list[Place] | None = None, seen: set[int] | None = None) -> list[Place]:
+    """All that a container holds, with the containers in it: what its `repr` or a comparison reads."""
+    places = [] if into is None else into
+    seen = set() if seen is None else seen
+    if id(held) in seen:
+        return places
+    seen.add(id(held))
+    kind = kind_of(type(held))
+    if kind is not None:
+        places += whole(held)
+        if kind.base in (bytearray, array.array):
+            return places
+    elif type(held) not in (tuple, frozenset):
+        for source in sources(held):
+            deep(source, places, seen)
+        return places
+    for each in list(kind.base.__iter__(held)) if kind is not None else held:  # type: ignore[attr-defined]
+        deep(each, places, seen)
+    if kind is not None and kind.keyed:
+        for each in list(dict.values(held)):
+            deep(each, places, seen)
+    return places
+
+
+_views = (type({}.keys()), type({}.values()), type({}.items()), type(collections.OrderedDict().keys()))
+_odict_views = tuple(type(view) for view in (collections.OrderedDict().values(), collections.OrderedDict().items()))
+VIEWS = frozenset({*_views, *_odict_views, MappingProxyType})  # what shows another object's content
+_iterators: dict[type, bool] = {itertools.repeat: False, GeneratorType: False}
+
+
+def is_iterator(type_: type) -> bool:
+    """Whether it is an iterator made in C: one whose steps no code of the program makes."""
+    try:
+        return _iterators[type_]
+    except KeyError:
+        step = next((vars(base)["__next__"] for base in type_.__mro__ if "__next__" in vars(base)), None)
+        answer = _iterators[type_] = type(step) is WrapperDescriptorType
+        return answer
+
+
+def sources(held: Any) -> list[Any]:
+    """The containers that are read when something is gone through: itself, or what it is a view or iterator of."""
+    type_ = type(held)
+    if kind_of(type_) is not None:
+        return [held]
+    if type_ is memoryview:
+        return [held.obj] if kind_of(type(held.obj)) is not None else []
+    if type_ in VIEWS:
+        return [found for each in gc.get_referents(held) for found in sources(each)]
+    if is_iterator(type_):
+        found: list[Any] = []
+        _beneath(held, found, set())
+        return found
+    return []
+
+
+def _beneath(iterator: Any, found: list[Any], seen: set[int]) -> None:
+    """Find the containers an iterator goes through: it holds them, or other iterators that do."""
+    seen.add(id(iterator))
+    for each in gc.get_referents(iterator):
+        if kind_of(type(each)) is not None or type(each) in VIEWS:
+            found += sources(each)
+            continue
+        for inner in _inside(each):
+            if is_iterator(type(inner)) and id(inner) not in seen and len(seen) < _DEEPEST:
+                if type(iterator) is itertools.chain:  # goes through all that its source holds
+                    for held in gc.get_referents(inner):
+                        if type(held) in (tuple, list):
+                            found += [source for element in held for source in sources(element)]
+                _beneath(inner, found, seen)
+
+
+def _inside(referent: Any) -> list[Any]:
+    """`zip` keeps its iterators in a tuple. That of `zip_longest` may have holes, which only the collector can pass."""
+    return gc.get_referents(referent) if type(referent) is tuple else [referent]
+
+
+_DEEPEST = 100  # iterators over iterators over …
+
+
+def calls_back(held: Any, seen: set[int] | None = None) -> bool:
+    """Whether going through it runs code of the program between two steps (`map` with a function)."""
+    if type(held) is GeneratorType:
+        return True
+    seen = set() if seen is None else seen
+    if not is_iterator(type(held)) or id(held) in seen or len(seen) > _DEEPEST:
+        return False
+    seen.add(id(held))
+    for each in gc.get_referents(held):
+        for inner in _inside(each):
+            if type(inner) in (FunctionType, MethodType, GeneratorType) or calls_back(inner, seen):
+                return True
+    return False

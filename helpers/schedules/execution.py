@@ -1,0 +1,603 @@
+"""One schedule being run: the program's threads pass a baton, and one of them runs at a time.
+
+A thread runs until it comes to its next *step*: an operation that another thread could notice. There it
+parks, and whoever is chosen next goes on: performs its operation and runs to its own next step. So what
+lies between two steps is never interrupted, and an execution is decided by the choices alone.
+
+How a primitive is modelled: it keeps plain data, and each of its operations is an `Operation` that it hands to
+`Execution.step`::
+
+    class Release(Operation):
+        __slots__ = ()
+        kind, verb = "release", "release"
+
+        def perform(self):
+            self.object.owner = None
+
+    class Lock:
+        def __init__(self):
+            self.execution = current()
+            self.label = self.execution.label(self)
+        def release(self):
+            self.execution.step(Release(self))
+
+Some moments are no choice, because they commute with everything else: that a thread begins, that it ends, and
+that a `join` sees an ended thread. They happen as soon as they can.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from helpers.schedules.operation import (
+    CLOCK,
+    EXIT,
+    Exit,
+    Operation,
+    Read,
+    ReadAll,
+    Site,
+    Unwind,
+    Wait,
+    Write,
+    WriteAll,
+)
+from helpers.schedules.spinning import Spin, Turns
+from helpers.schedules.workers import Worker, allocate_lock, current, hire, raise_in, where_is
+
+if TYPE_CHECKING:
+    from helpers.schedules.search import Search
+
+__all__ = ["CLOCK", "EXIT", "Execution", "Operation", "Site", "Task", "Unwind", "Wait", "current"]
+
+# A loop that goes round so often without a step is taken to go on for ever.
+MOST_TURNS = 100_000
+
+# Seconds a thread may be busy between two steps before it is taken to hang in something real, such as a read
+# from a socket.
+PATIENCE = 3.0
+
+
+class _Met:
+    """Who has touched one piece of shared data.
+
+    Attributes:
+        accesses: by task, place and whether it wrote: in which of the task's epochs it did so last.
+        known: whether all these places are known to be racy.
+    """
+
+    __slots__ = ("accesses", "known")
+
+    def __init__(self) -> None:
+        self.accesses: dict[tuple[int, Hashable, bool], int] = {}
+        self.known = True
+
+
+class Task:
+    """One thread of the program in one execution.
+
+    Attributes:
+        number: in order of start; 0 is the one that runs the scenario itself.
+        thread: the program's `threading.Thread`.
+        daemon: whether the program may end without it.
+        op: what it does next when it is chosen; None while it runs.
+        done: whether it has ended.
+        failure: the exception that ended it, or None.
+        past: the steps that happened before its present moment, one bit for each (see `classes`).
+        since: at which step `op` became what it does next.
+        checked: up to which step `op` was held against the steps before it.
+        ident: what `threading.get_ident` says in it.
+        epochs: how far it knows each task to have come, itself included: each start of a thread begins an epoch
+            of the starter. What others did until then comes before what this task does from now on.
+    """
+
+    __slots__ = (
+        "checked",
+        "daemon",
+        "done",
+        "epochs",
+        "expires",
+        "failure",
+        "gate",
+        "ident",
+        "number",
+        "op",
+        "past",
+        "raised",
+        "since",
+        "thread",
+        "turns",
+        "worker",
+    )
+
+    def __init__(self, number: int, thread: Any, daemon: bool) -> None:
+        self.number = number
+        self.thread = thread
+        self.daemon = daemon
+        self.ident = number + 1
+        self.epochs = {number: 0}
+        self.op: Operation | None = None
+        self.done = False
+        self.expires = False
+        self.failure: BaseException | None = None
+        self.past = 0
+        self.since = 0
+        self.checked = 0
+        self.raised = 0
+        self.turns: Turns | None = None
+        self.worker: Worker = None  # type: ignore[assignment]  # hired as soon as the task is made
+        self.gate: Any = None
+
+    @property
+    def name(self) -> str:
+        """The thread's own name."""
+        return str(self.thread.name)
+
+    def __repr__(self) -> str:
+        return f"<task {self.number}: {self.name}>"
+
+
+class Execution:
+    """One schedule of a scenario, from its first step to its end.
+
+    Attributes:
+        task: the task that runs now.
+        tasks: all of them, in order of start.
+        depth: how many steps with a choice were made.
+        search: decides who goes next.
+        unwinding: true from the moment the schedule is over: tasks that are still parked are being ended.
+        quiet: while true, nothing is a step: the library itself looks at the program's objects.
+        raised: the tasks an exception ended, in the order of that.
+        cut: why the execution was given up before its end: ``"steps"`` or ``"turns"`` (it seems to go on for
+            ever), ``"different"`` (a replay went another way) or ``"hangs"`` (in something real), and a
+            sentence; or None.
+        refused: why the scenario cannot be explored at all, or "".
+        broken: an error of the library itself, or None.
+        output: what the program printed.
+        notes: what could not be followed, with the place.
+        deadline: when it is given up though it has not ended, by the real clock.
+        clock: kept by the model of the clock.
+        main_state: kept by the model of threads.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.tasks: list[Task] = []
+        self.task: Task = None  # type: ignore[assignment]  # somebody runs whenever anybody looks
+        self.depth = 0
+        self.unwinding = False
+        self.quiet = False
+        self.raised: list[Task] = []
+        self.cut: tuple[str, str] | None = None
+        self.refused = ""
+        self.broken: BaseException | None = None
+        self.output: list[str] = []
+        self.notes: dict[tuple[str, Site | None], None] = {}
+        self.clock: Any = None
+        self.deadline = math.inf
+        self.main_state: Any = None
+        self.threads_made = 0  # for the names threads get when the program gives none
+        self.versions: dict[Hashable, int] | None = None  # of what is written, once somebody may spin
+        self.around = 0  # turns of loops since the last step
+        self._around_since = 0
+        self._others = 0  # tasks that are no daemons and have not ended
+        self._daemons = False  # whether there were any
+        self._fresh: list[Task] = []
+        self._free: list[Task] = []
+        self._labels: dict[int, int] = {}
+        self._kept: list[Any] = []  # so that no other object gets the `id` of a labelled one
+        self._met: dict[Hashable, _Met] = {}
+        self._hub = allocate_lock()
+        self._hub.acquire()
+
+    # --- what the models and the rewritten code call -------------------------------------------------
+
+    def step(self, operation: Operation) -> Any:
+        """Park until chosen, then perform `operation` (or let it expire) and return what it gives."""
+        if self.unwinding or self.quiet:
+            return self._out_of_turn(operation)
+        me = self.task
+        self._park(me, operation)
+        if me.expires:
+            me.expires = False
+            return operation.expire()
+        return operation.perform()
+
+    def _park(self, me: Task, operation: Operation) -> None:
+        """Have the running task stand still until it is chosen."""
+        me.op = operation
+        me.since = self.depth
+        me.checked = 0
+        if operation.free:
+            self._free.append(me)
+        chosen = self._choose()
+        if chosen is not me:
+            (self._hub if chosen is None else chosen.gate).release()
+            me.gate.acquire()
+            if self.unwinding:
+                raise Unwind
+        me.op = None
+        if self.versions is not None and not operation.free:
+            self._touch(me, operation)
+
+    def access(self, about: Any, key: Hashable, write: bool, site: Hashable, text: str) -> bool:
+        """Say that shared data is about to be read or written; it is a step where threads meet.
+
+        Args:
+            about: the object whose data it is.
+            key: which attribute, item or variable of it.
+            write: whether it is changed.
+            site: the place in the program.
+            text: ``"read counter"``.
+
+        Returns:
+            Whether it was a step.
+        """
+        if self.unwinding:
+            raise Unwind
+        if self.quiet or len(self.tasks) == 1 and self.versions is None:
+            return False  # what comes before the first start comes before everything
+        target = self.meet(about, key, write, site)
+        if site in self.search.racy and len(self.tasks) > 1:
+            self.step((Write if write else Read)(about, target, site, text))
+            return True
+        if self.versions is not None:
+            self._touch(self.task, (Write if write else Read)(about, target, site, text))
+        return False
+
+    def access_all(
+        self, places: Sequence[tuple[Any, Hashable]], write: bool, site: Hashable, text: str
+    ) -> bool:
+        """Say that several pieces of shared data are about to be read, or written, in one step (see `access`).
+
+        Args:
+            places: of each piece the object, and which part of it.
+        """
+        if self.unwinding:
+            raise Unwind
+        if self.quiet or len(self.tasks) == 1 and self.versions is None:
+            return False
+        targets = [self.meet(about, key, write, site) for about, key in places]
+        if site in self.search.racy and len(self.tasks) > 1:
+            self.step((WriteAll if write else ReadAll)(places[0][0], targets, site, text))
+            return True
+        if self.versions is not None:
+            operation = (WriteAll if write else ReadAll)(places[0][0], targets, site, text)
+            self._touch(self.task, operation)
+        return False
+
+    def meet(self, about: Any, key: Hashable, write: bool, site: Hashable) -> Hashable:
+        """Note who is where, as `access` does, without a step; returns the target of an access there.
+
+        Two threads meet if one of them writes, and no start or join puts one access before the other.
+        """
+        number = self._labels.get(id(about))
+        target = (self.label(about) if number is None else number, key)
+        if len(self.tasks) == 1:
+            return target
+        racy = self.search.racy
+        known = site in racy
+        met = self._met.get(target)
+        if met is None:
+            met = self._met[target] = _Met()
+        task = self.task
+        me = task.number
+        epochs = task.epochs
+        accesses = met.accesses
+        access = (me, site, write)
+        epoch = epochs[me]
+        if accesses.get(access) != epoch:
+            accesses[access] = epoch
+            met.known = met.known and known
+            if not met.known:  # otherwise all of it is as racy as can be
+                for (number, place, wrote), epoch in accesses.items():
+                    if number != me and (write or wrote) and epochs.get(number, -1) < epoch:
+                        self.search.met((place, site))
+        return target
+
+    def saw(self, value: Any) -> None:
+        """Keep the value just read or written, in few words, with the step that read or wrote it."""
+
+    def again(self, frame: FrameType, site: Hashable) -> None:
+        """A turn of a `while` begins. A task that changed nothing in the last one waits for others to.
+
+        Args:
+            frame: of the function that has the loop.
+            site: the place of the loop.
+        """
+        if self.unwinding:
+            raise Unwind
+        if self.quiet:
+            return
+        self._count_turn(site)
+        if self.versions is None:
+            self.versions = {}
+        task = self.task
+        if task.turns is None:
+            task.turns = Turns()
+        looked_at = task.turns.spins(frame, site, self.versions)
+        if looked_at is not None:
+            self.step(Spin(site, self.versions, looked_at))
+
+    def progress(self, frame: FrameType | None = None, site: Hashable = None) -> None:
+        """The running task is not spinning: it goes through a collection, or called what keeps a state.
+
+        Args:
+            frame, site: of the loop over the collection; nothing for a call.
+        """
+        if self.unwinding:
+            raise Unwind
+        if self.quiet:
+            return
+        self._count_turn(site)
+        if self.task.turns is not None:
+            self.task.turns.forget(frame, site)
+
+    def cannot_follow(self, what: str, site: Site | None = None) -> None:
+        """Note something that the search cannot see or decide; the result says it."""
+        self.notes[what, site] = None
+
+    def join(self, task: Task) -> None:
+        """The running task has seen the end of another: all that one did comes before what it does now."""
+        me = self.task
+        me.past |= task.past
+        for number, epoch in task.epochs.items():
+            if me.epochs.get(number, -1) < epoch:
+                me.epochs[number] = epoch
+
+    def label(self, about: Any) -> int:
+        """A number for an object, the same in every replay."""
+        key = id(about)
+        number = self._labels.get(key)
+        if number is None:
+            number = self._labels[key] = len(self._labels)
+            self._kept.append(about)
+        return number
+
+    def name(self, about: Any) -> str:
+        """What the program calls an object."""
+        return f"{type(about).__name__} {self.label(about)}"
+
+    def refuse(self, why: str) -> NoReturn:
+        """End the whole search: the program does what cannot be explored, such as use a lock of before."""
+        self.refused = why
+        self.unwinding = True
+        raise Unwind
+
+    def name_of(self, task: Task) -> str:
+        """What the program calls a thread."""
+        return task.name
+
+    def start(
+        self, thread: Any, daemon: bool, body: Callable[[], Any], ends: Callable[[], Any] | None = None
+    ) -> Task:
+        """Begin a task of its own for `body`; it runs when its starter comes to its next step.
+
+        Args:
+            ends: called in the task when `body` has returned or raised; it may make steps.
+        """
+        task = Task(len(self.tasks), thread, daemon)
+        if self.tasks:
+            starter = self.task
+            task.past = starter.past
+            task.epochs |= starter.epochs
+            starter.epochs[starter.number] += 1
+        self.tasks.append(task)
+        self._fresh.append(task)
+        if daemon:
+            self._daemons = True
+        else:
+            self._others += 1
+
+        def part() -> Any:
+            try:
+                if not self.unwinding:
+                    task.op = None
+                    try:
+                        body()
+                    except BaseException as error:
+                        self._failed(task, error)
+                    if ends is not None:
+                        ends()
+                    self._before_end(task)
+            except Unwind:
+                pass
+            except BaseException as error:  # a mistake of ours must not leave everybody waiting
+                self.broken = error
+                self.unwinding = True
+            return self._ended(task)
+
+        task.worker = hire(self, part)
+        task.gate = task.worker.gate
+        return task
+
+    # --- choosing ------------------------------------------------------------------------------------
+
+    def _choose(self) -> Task | None:
+        """Who runs next; None where the execution is over or waits for somebody to say."""
+        if self._fresh:
+            task = self.task = self._fresh.pop(0)
+            return task
+        for task in self._free:
+            operation = task.op
+            assert operation is not None
+            if operation.ready():
+                if operation.timed:
+                    self.search.look(self)  # it could have expired before
+                self._free.remove(task)
+                self.task = task
+                return task
+        try:
+            chosen = self.search.next(self)
+        except BaseException as error:  # a mistake of ours is no exception of the program
+            self.broken = error
+            return None
+        return None if chosen < 0 else self.go(chosen)
+
+    @property
+    def going_on(self) -> bool:
+        """Whether a thread is left that is no daemon."""
+        return self._others > 0 and not self.unwinding
+
+    def go(self, chosen: int) -> Task:
+        """Let a task make its step: twice its number, and one more where its wait expires."""
+        task = self.task = self.tasks[chosen >> 1]
+        if chosen & 1:
+            task.expires = True
+            if task.op.free:  # type: ignore[union-attr]
+                self._free.remove(task)
+        self.depth += 1
+        return task
+
+    def choices(self) -> int:
+        """What can be done now, as bits: of twice a task's number, and the next one where its wait can expire."""
+        found = 0
+        bit = 1
+        for task in self.tasks:
+            operation = task.op
+            if operation is not None:
+                if not operation.free and (not operation.blocks or operation.ready()):
+                    found |= bit
+                if operation.timed and operation.can_expire():
+                    found |= bit << 1
+            bit <<= 2
+        return found
+
+    def _before_end(self, task: Task) -> None:
+        """The task's code has returned or raised: what has to be a step before the task is over."""
+        if not task.daemon and self._others == 1 and self._daemons:
+            self.step(Exit())
+
+    def _failed(self, task: Task, error: BaseException) -> None:
+        if isinstance(error, Unwind) or self.unwinding:
+            raise Unwind
+        if not isinstance(error, SystemExit):
+            task.failure = error
+            self.raised.append(task)
+
+    def _ended(self, task: Task) -> Any:
+        """The task is over: returns the gate of whoever runs next."""
+        task.op = None
+        task.done = True
+        task.turns = None
+        if not task.daemon:
+            self._others -= 1
+        if self.unwinding:
+            return self._hub
+        if not self._others:
+            self.search.look(self)
+            return self._hub
+        chosen = self._choose()
+        return self._hub if chosen is None else chosen.gate
+
+    def _out_of_turn(self, operation: Operation) -> Any:
+        if current() is not self:  # it was made in an earlier schedule, and kept
+            from helpers.schedules.model.primitives import made_before
+
+            made_before(operation.object)
+        if self.quiet:
+            if operation.blocks and not operation.ready():
+                raise RuntimeError("it would have to wait")
+            return operation.perform()
+        if operation.kind in ("release", "notify", "set"):
+            return None  # a `finally` of a task that is being ended may tidy up
+        me = self.task
+        me.raised += 1
+        if me.raised > 100:  # it catches everything, in a loop: its thread is given up
+            self._hub.release()
+            gate = allocate_lock()
+            gate.acquire()
+            gate.acquire()
+        raise Unwind
+
+    # --- spinning ------------------------------------------------------------------------------------
+
+    def _touch(self, task: Task, operation: Operation) -> None:
+        versions = self.versions
+        assert versions is not None
+        if task.turns is not None:
+            task.turns.touch(operation, versions)
+        if operation.writes:
+            for target in (operation.target, *operation.others):
+                versions[target] = versions.get(target, 0) + 1
+
+    def _count_turn(self, site: Hashable) -> None:
+        if self._around_since != self.depth:
+            self._around_since = self.depth
+            self.around = 0
+        self.around += 1
+        if self.around > MOST_TURNS:
+            line = f" of line {site.line}" if isinstance(site, Site) else ""
+            self.cut = "turns", f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step"
+            self.unwinding = True
+            raise Unwind
+
+    # --- the whole -----------------------------------------------------------------------------------
+
+    def begin(self, scenario: Callable[[], Any], thread: Any) -> None:
+        """Run the scenario until its schedule is over or somebody has to choose."""
+        self.start(thread, False, scenario)
+        self.resume(self._fresh.pop())
+
+    def resume(self, task: Task) -> None:
+        """Hand the baton to a task and wait until it comes back."""
+        self.task = task
+        task.gate.release()
+        self._await_baton(PATIENCE)
+
+    def run(self, scenario: Callable[[], Any], thread: Any, look: Callable[[Execution], Any]) -> Any:
+        """Run the scenario until its schedule is over, have a look at it, and end what is left of it.
+
+        Args:
+            scenario: the program.
+            thread: what `threading.main_thread()` is to give.
+            look: called when all tasks that have not ended are parked.
+
+        Returns:
+            What `look` returns; None where the execution was given up.
+        """
+        try:
+            self.begin(scenario, thread)
+            seen = None if self.unwinding and self.cut is None else look(self)
+        except BaseException:  # an interrupt came while the program's threads ran
+            if not self._parked():
+                self.unwinding = True
+                self._await_baton(0.5)
+            raise
+        finally:
+            self.unwind()
+        if self.broken is not None:
+            raise self.broken
+        return seen
+
+    def _parked(self) -> bool:
+        return all(task.done or task.op is not None for task in self.tasks)
+
+    def unwind(self) -> None:
+        """End every task that is still parked."""
+        self.unwinding = True
+        for task in self.tasks:
+            if not task.done:
+                self.task = task
+                task.gate.release()
+                self._await_baton(1.0)
+
+    def _await_baton(self, patience: float) -> None:
+        """Wait until the program's threads hand the baton back; end one that hangs in something real."""
+        if self._hub.acquire(True, patience):
+            return
+        while not self.unwinding:
+            seen = self.depth, self.around, self.task
+            if self._hub.acquire(True, patience):
+                return
+            if (self.depth, self.around, self.task) == seen:
+                break
+        if not self.cut:
+            self.cut = "hangs", f"{self.task.name} made no step for {patience:g} seconds, {where_is(self.task.worker)}"
+        self.unwinding = True
+        raise_in(self.task.worker, Unwind)
+        if not self._hub.acquire(True, 0.5):
+            self.task.done = True  # its thread is given up

@@ -1,0 +1,327 @@
+"""Every schedule of a scenario: the search from its first schedule to the result."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from helpers.schedules import notation
+from helpers.schedules.classes import Classes
+from helpers.schedules.execution import Execution
+from helpers.schedules.operation import Site
+from helpers.schedules.printing import captured
+from helpers.schedules.reaching import Reached
+from helpers.schedules.result import Failure, Result, Schedule
+from helpers.schedules.rewriting import visible
+from helpers.schedules.search import All, Bounded, Replay, Search, Tree
+from helpers.schedules.substitution import substituted
+from helpers.schedules.verdicts import Verdict, in_words, judge, without_addresses
+from helpers.schedules.watching import Watched
+from helpers.schedules.workers import current, one_core, real_monotonic
+
+Scenario = Callable[[], Any]
+
+MODES = ("classes", "all", "bound")
+
+# So many different failures are shown; the rest is counted.
+MOST_FAILURES = 100
+
+# Only one program is explored at a time: what stands in for `threading` while it runs is there for one.
+_turn = threading.Lock()
+
+
+def every_schedule(
+    scenario: Scenario, *, mode: str = "classes", bound: int = 2, seconds: float = 10
+) -> Result:
+    """Run a small program under every schedule of its threads, and count those in which it fails.
+
+    The program is run as it is, with plain `threading`, `queue`, `concurrent.futures` and `time.sleep`. It must make
+    all its locks, queues and threads itself, and do the same whenever its threads take turns in the same way.
+
+    Args:
+        scenario: a function without arguments. It fails where it, or one of its threads, raises an exception, or
+            where a thread waits for ever.
+        mode: ``"classes"``: one schedule of each class of equivalent ones, those that differ only in the order
+            of steps that do not touch each other; ``"all"``: every schedule; ``"bound"``: every schedule with at
+            most `bound` preemptions.
+        bound: how often a thread that could go on may have to wait, in mode ``"bound"``.
+        seconds: how long to search.
+
+    Returns:
+        A `Result`: how many schedules there are, how many fail, how, and the shortest that does.
+
+    Raises:
+        ValueError: an argument is none that is possible, or the scenario cannot be explored.
+        RuntimeError: called within a scenario.
+    """
+    return explore(scenario, mode=mode, bound=bound, seconds=seconds)
+
+
+def explore(
+    scenario: Scenario,
+    *,
+    mode: str = "classes",
+    bound: int = 2,
+    seconds: float = 10,
+    ended: Callable[[Execution], Any] | None = None,
+    restarted: Callable[[], Any] | None = None,
+) -> Result:
+    """Do what `every_schedule` does.
+
+    Args:
+        ended: called after each schedule that counts, before its threads that still wait are ended.
+        restarted: called when the search begins anew, and what was counted before does not count.
+    """
+    check(scenario)
+    search = _search(mode, bound)
+    if not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise ValueError(f"seconds must be a number above 0, not {seconds!r}")
+    began = real_monotonic()
+    tally = _Tally(ended)
+    with installed(scenario) as reached:
+        stopped = ""
+        try:
+            while not stopped:
+                tally.run(search, scenario, began + seconds)
+                if search.grown:
+                    tally.clear()
+                    if restarted is not None:
+                        restarted()
+                stopped = tally.stopped
+                if not search.advance():
+                    break
+                if real_monotonic() - began > seconds:
+                    stopped = f"The search was stopped after {seconds:g} seconds"
+        except KeyboardInterrupt:
+            stopped = "The search was interrupted"
+        failures, more = _failures(scenario, tally, search.racy)
+    said = dict.fromkeys([*(_said(*note) for note in (*reached.notes, *tally.notes)), *more])
+    if stopped:
+        said[f"{stopped}: there may be more schedules."] = None
+    incomplete = bool(said) or mode == "bound" or any(failure.kind == "divergence" for failure in failures)
+    return Result(
+        schedules=tally.schedules,
+        failing=tally.failing,
+        exhausted=not incomplete,
+        failures=failures,
+        shortest=tally.shortest(failures),
+        mode=mode,
+        bound=bound if mode == "bound" else None,
+        seconds=real_monotonic() - began,
+        notes=tuple(said),
+        scenario=scenario,
+        racy=frozenset(search.racy),
+    )
+
+
+def replay(scenario: Scenario, schedule: Schedule | str, racy: Iterable[Hashable]) -> Schedule:
+    """Run one schedule; see `Result.replay`."""
+    string = schedule.string if isinstance(schedule, Schedule) else schedule
+    picks = notation.read(string)
+    with installed(scenario):
+        shown, execution = show(scenario, picks, racy)
+    if execution.cut is not None and execution.cut[0] in ("different", "hangs"):
+        raise ValueError(f"{string!r} cannot be replayed: {execution.cut[1]}")
+    search = execution.search
+    assert isinstance(search, Replay)
+    if search.made < len(search.picks):
+        raise ValueError(f"{string!r} is too long: the schedule is over after {search.made} choices")
+    return shown
+
+
+def check(scenario: Any) -> None:
+    """Refuse what is no scenario.
+
+    Raises:
+        ValueError: it is no function that can be called without arguments.
+    """
+    if not callable(scenario):
+        raise ValueError(f"a scenario is a function without arguments, not {scenario!r}")
+    name = getattr(scenario, "__name__", repr(scenario))
+    function = scenario if inspect.isroutine(scenario) else type(scenario).__call__
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise ValueError(f"{name} is asynchronous: only programs with threads can be explored")
+    if inspect.isgeneratorfunction(function):
+        raise ValueError(f"{name} is a generator: calling it runs nothing. Explore a function that goes through it")
+    try:
+        inspect.signature(scenario).bind()
+    except TypeError:
+        raise ValueError(f"{name} needs arguments: explore a function without, which calls it with them") from None
+    except ValueError:
+        pass  # one of C says nothing of its arguments
+
+
+@contextmanager
+def installed(scenario: Scenario) -> Iterator[Reached]:
+    """Within this, the scenario can be run; afterwards all is as it was. Gives what was found of its code.
+
+    Raises:
+        RuntimeError: called within a scenario.
+    """
+    if current() is not None:
+        raise RuntimeError("every_schedule cannot be called within a scenario")
+    with _turn, one_core(), captured(), visible(scenario) as reached, substituted(reached.functions):
+        yield reached
+
+
+def show(scenario: Scenario, picks: Iterable[int], racy: Iterable[Hashable]) -> tuple[Schedule, Watched]:
+    """Run one schedule and keep all it does."""
+    execution = Watched(Replay(list(picks), racy))
+    search = execution.search
+    assert isinstance(search, Replay)
+
+    def look(_: Execution) -> Schedule:
+        verdict = judge(execution)
+        string = notation.written(search.taken)
+        bare = Schedule(string, execution.steps(), None, without_addresses("".join(execution.output)))
+        if verdict is None:
+            return bare
+        words = in_words(execution, verdict)
+        return replace(bare, failure=Failure(words.kind, words.message, words.thread, words.line, 1, bare))
+
+    shown: Schedule | None = execution.run(scenario, threading.main_thread(), look)
+    if execution.refused:
+        raise ValueError(execution.refused)
+    assert shown is not None
+    return shown, execution
+
+
+# --- counting ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Group:
+    """The schedules that fail in one way.
+
+    Attributes:
+        count: how many.
+        rank: of the shortest: preemptions, steps.
+        taken: the shortest: for each step what could be done, and what was.
+    """
+
+    count: int
+    rank: tuple[int, int]
+    taken: list[tuple[int, int]]
+
+
+class _Tally:
+    """What is counted in the course of a search.
+
+    Attributes:
+        stopped: why the search cannot go on, or "".
+        notes: what could not be followed.
+    """
+
+    def __init__(self, ended: Callable[[Execution], Any] | None) -> None:
+        self._ended = ended
+        self.clear()
+
+    def clear(self) -> None:
+        self.schedules = 0
+        self.failing = 0
+        self.groups: dict[Verdict, _Group] = {}
+        self.notes: dict[tuple[str, Site | None], None] = {}
+        self.stopped = ""
+        self.ranks: dict[int, tuple[int, int]] = {}
+
+    def run(self, search: Tree, scenario: Scenario, deadline: float) -> None:
+        """Run the schedule that the search has come to, and count it."""
+        execution = Execution(search)
+        execution.deadline = deadline
+        verdict = execution.run(scenario, _main, self._look)
+        if execution.refused:
+            raise ValueError(execution.refused)
+        if search.grown or search.redundant:
+            return
+        self.notes |= execution.notes
+        if execution.cut is not None and execution.cut[0] not in ("steps", "turns"):
+            self.stopped = f"The search was stopped, because {execution.cut[1]}"
+            return
+        self.schedules += 1
+        if verdict is None:
+            return
+        self.failing += 1
+        rank = (search.preemptions(), len(search.stack))
+        group = self.groups.get(verdict)
+        if group is None:
+            self.groups[verdict] = _Group(1, rank, search.taken())
+            return
+        group.count += 1
+        if rank < group.rank:
+            group.rank = rank
+            group.taken = search.taken()
+
+    def _look(self, execution: Execution) -> Verdict | None:
+        search = execution.search
+        if search.grown or search.redundant or execution.cut is not None and execution.cut[0] in (
+            "different",
+            "hangs",
+        ):
+            return None
+        if self._ended is not None:
+            self._ended(execution)
+        return judge(execution)
+
+    def shortest(self, failures: tuple[Failure, ...]) -> Schedule | None:
+        """The failing schedule with the fewest preemptions, then the fewest steps."""
+        best = min(failures, key=lambda failure: self.ranks[id(failure)], default=None)
+        return None if best is None else best.shortest
+
+
+_main = threading.main_thread()
+
+
+def _failures(
+    scenario: Scenario, tally: _Tally, racy: Iterable[Hashable]
+) -> tuple[tuple[Failure, ...], list[str]]:
+    """Replay the shortest of each group, to say in words what went wrong; those with the same words are one."""
+    told: dict[tuple[Any, ...], tuple[Failure, tuple[int, int]]] = {}
+    notes: list[str] = []
+    ranked = sorted(tally.groups.items(), key=lambda item: item[1].rank)
+    for verdict, group in ranked[:MOST_FAILURES]:
+        picks = [pick for choices, pick in group.taken if choices & (choices - 1)]
+        shown, _ = show(scenario, picks, racy)
+        failure = shown.failure
+        if failure is None or failure.kind != verdict.kind:
+            notes.append(
+                f"A schedule that failed ({verdict.kind}) does not do so when it is replayed: take out of the "
+                "program what is random or comes from outside."
+            )
+            continue
+        key = (failure.kind, failure.message, failure.thread, failure.line)
+        if key in told:
+            first, rank = told[key]
+            told[key] = replace(first, count=first.count + group.count), rank
+        else:
+            told[key] = replace(failure, count=group.count, shortest=shown), group.rank
+    if len(ranked) > MOST_FAILURES:
+        notes.append(f"It fails in {len(ranked):,} ways; {MOST_FAILURES} of them are shown.")
+    failures = []
+    for failure, rank in told.values():
+        # A schedule and its failure name each other.
+        whole = replace(failure.shortest, failure=failure)
+        object.__setattr__(failure, "shortest", whole)
+        failures.append(failure)
+        tally.ranks[id(failure)] = rank
+    return tuple(sorted(failures, key=lambda failure: -failure.count)), notes
+
+
+def _said(what: str, site: Site | None) -> str:
+    return what if site is None else f"Line {site.line}: {what}"
+
+
+def _search(mode: str, bound: int) -> Tree:
+    if mode not in MODES:
+        raise ValueError(f"mode must be 'classes', 'all' or 'bound', not {mode!r}")
+    if mode == "bound":
+        if not isinstance(bound, int) or bound < 0:
+            raise ValueError(f"bound must be a whole number of preemptions, 0 or more, not {bound!r}")
+        return Bounded(bound)
+    return All() if mode == "all" else Classes()
+
+
+_ = Search

@@ -1,0 +1,192 @@
+"""Lock and RLock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helpers.schedules.execution import Operation, Task, current
+
+
+class _LockOperation(Operation):
+    __slots__ = ()
+    state = "lock"
+    remedy = "release it"
+    object: Lock
+
+    def holder(self) -> Task | None:
+        return self.object.owner
+
+
+class _Acquire(_LockOperation):
+    """Waits until the lock is free."""
+
+    __slots__ = ()
+    kind = "acquire"
+    verb = "acquire"
+    blocks = True
+    scarce = True
+
+    def ready(self) -> bool:
+        return self.object.owner is None
+
+    def perform(self) -> bool:
+        self.object.take()
+        return True
+
+
+class _AcquireAgain(_Acquire):
+    """Acquires an RLock that the thread has already."""
+
+    __slots__ = ()
+    blocks = False
+
+
+class _AcquireInTime(_Acquire):
+    """Waits for a while.
+
+    The wait may end at any moment at which the lock is not free. That the thread learns of it later, perhaps
+    when the lock is free again, is the same as that it is slow after this step.
+    """
+
+    __slots__ = ()
+    timed = True
+
+    def can_expire(self) -> bool:
+        return self.object.owner is not None
+
+    def expire(self) -> bool:
+        return False
+
+
+class _TryAcquire(_LockOperation):
+    __slots__ = ()
+    kind = "acquire"
+    verb = "try to acquire"
+
+    def perform(self) -> bool:
+        if not self.object.free():
+            return False
+        self.object.take()
+        return True
+
+
+class _Release(_LockOperation):
+    __slots__ = ()
+    kind = "release"
+    verb = "release"
+
+    @property
+    def opens(self) -> bool:  # type: ignore[override]
+        # Who releases a free lock gets an error, and an acquisition might have come before it.
+        return self.object.owner is not None
+
+    def perform(self) -> None:
+        self.object.give_back()
+
+
+class _Locked(_LockOperation):
+    __slots__ = ()
+    kind = "read"
+    verb = "look at"
+    writes = False
+
+    def perform(self) -> bool:
+        return self.object.owner is not None
+
+
+class Lock:
+    """What `threading.Lock()` gives during a search.
+
+    Attributes:
+        owner: the task that acquired it, or None. Any task may release it.
+    """
+
+    __slots__ = ("__weakref__", "execution", "label", "owner")
+
+    def __init__(self) -> None:
+        execution = current()
+        assert execution is not None
+        self.execution = execution
+        self.label = execution.label(self)
+        self.owner: Task | None = None
+
+    def state(self) -> Any:
+        return self.owner
+
+    def free(self) -> bool:
+        return self.owner is None
+
+    def take(self) -> None:
+        self.owner = self.execution.task
+
+    def give_back(self) -> None:
+        if self.owner is None:
+            raise RuntimeError("release unlocked lock")
+        self.owner = None
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if not blocking:
+            if timeout != -1:
+                raise ValueError("can't specify a timeout for a non-blocking call")
+            operation: Operation = _TryAcquire(self)
+        elif timeout == -1:
+            operation = _Acquire(self)
+        elif timeout < 0:
+            raise ValueError("timeout value must be a non-negative number")
+        else:
+            operation = _AcquireInTime(self) if timeout else _TryAcquire(self)
+        got: bool = self.execution.step(operation)
+        return got
+
+    def release(self) -> None:
+        self.execution.step(_Release(self))
+
+    def locked(self) -> bool:
+        locked: bool = self.execution.step(_Locked(self))
+        return locked
+
+    def __enter__(self) -> bool:
+        got: bool = self.execution.step(_Acquire(self))
+        return got
+
+    def __exit__(self, *_: Any) -> None:
+        self.execution.step(_Release(self))
+
+
+class RLock(Lock):
+    """What `threading.RLock()` gives during a search.
+
+    Attributes:
+        count: how many times its owner has acquired it.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def state(self) -> Any:
+        return self.owner, self.count
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if self.owner is self.execution.task and blocking and (timeout == -1 or timeout >= 0):
+            again: bool = self.execution.step(_AcquireAgain(self))
+            return again
+        return super().acquire(blocking, timeout)
+
+    __enter__ = acquire
+
+    def free(self) -> bool:
+        return self.owner is None or self.owner is self.execution.task
+
+    def take(self) -> None:
+        self.owner = self.execution.task
+        self.count += 1
+
+    def give_back(self) -> None:
+        if self.owner is not self.execution.task:
+            raise RuntimeError("cannot release un-acquired lock")
+        self.count -= 1
+        if not self.count:
+            self.owner = None

@@ -1,0 +1,137 @@
+"""What the models of Python's own primitive classes share: their objects stay objects of the real classes.
+
+An object made by an explored thread has a `State` in its attribute `_model`; one without was made before the
+scenario began, and nothing is known of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable
+from types import FrameType
+from typing import Any, NoReturn
+
+from helpers.schedules.execution import Execution, current
+from helpers.schedules.model import clock
+from helpers.schedules.operation import Operation
+from helpers.schedules.reaching import is_own
+
+# For each class, what its methods (and properties) are in explored threads.
+Methods = dict[type, dict[str, Any]]
+
+
+class State:
+    """What a search knows of one primitive.
+
+    Attributes:
+        execution: the schedule it was made in.
+        label: its number there.
+    """
+
+    __slots__ = ("execution", "label")
+
+    def __init__(self, primitive: Any) -> None:
+        execution = current()
+        assert execution is not None
+        self.execution = execution
+        self.label = execution.label(primitive)
+
+
+class PrimitiveOperation(Operation):
+    """An operation of a primitive that has a `State`."""
+
+    __slots__ = ()
+
+    def __init__(self, primitive: Any) -> None:
+        self.object = primitive
+        self.target = primitive._model.label
+
+    def snapshot(self) -> Any:
+        return None
+
+
+class Timed:
+    """Mixed into an operation whose wait may end by itself.
+
+    Attributes:
+        timeout: seconds that the program is ready to wait, more than 0.
+        since: the time when it began to.
+    """
+
+    timed = True
+    object: Any
+    others: tuple[Hashable, ...]
+
+    def begin(self, timeout: float, others: tuple[Hashable, ...] = ()) -> None:
+        """The wait begins now.
+
+        Args:
+            timeout: seconds.
+            others: as in `Operation`, but for the clock.
+        """
+        time = clock.of(self.object._model.execution)
+        self.timeout = timeout
+        self.since = time.now
+        self.others = others + time.targets
+
+    def pass_time(self) -> None:
+        """The wait has ended by itself."""
+        clock.of(self.object._model.execution).reach(self.since + self.timeout)
+
+
+def execution_of(primitive: Any) -> Execution:
+    """The schedule that is being run, and that the primitive was made in.
+
+    If it was not, the search ends: nobody can say in what state the primitive is.
+    """
+    execution = current()
+    assert execution is not None
+    state: Any = primitive.__dict__.get("_model")
+    if state is None or execution is not state.execution:
+        made_before(primitive)
+    return execution
+
+
+def made_before(primitive: Any, kind: str = "") -> NoReturn:
+    """End the search, because the program uses a primitive that was made before the scenario began.
+
+    Args:
+        primitive: the object, or what stands in its place.
+        kind: of what it stands for.
+    """
+    execution = current()
+    assert execution is not None
+    frame = _frame_of_program()
+    name, named = _name_in(frame, primitive)
+    if named is not primitive or not kind:
+        kind = type(named).__name__
+    kind = f"an {kind}" if kind[0] in "AEIOU" else f"a {kind}"
+    what = f"`{name}` ({kind})" if name else kind
+    line = f"line {frame.f_lineno} uses " if frame else ""
+    execution.refuse(f"{line}{what}, which was made before the scenario began: make it inside the scenario")
+
+
+def _frame_of_program() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not is_own(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def _name_in(frame: FrameType | None, about: Any) -> tuple[str, Any]:
+    """What a function calls an object, or that which it is a part of, and that one; ``""`` if nothing."""
+    if frame is None:
+        return "", about
+    variables = frame.f_locals | {name: frame.f_globals.get(name) for name in frame.f_code.co_names}
+    for name, value in variables.items():
+        if value is about:
+            return name, about
+    for name, value in variables.items():
+        for attribute, inner in getattr(value, "__dict__", {}).items():
+            if inner is about:
+                return (name, value) if attribute.startswith("_") else (f"{name}.{attribute}", about)
+        if isinstance(value, list | tuple | dict):
+            for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+                if inner is about:
+                    return f"{name}[{key!r}]", about
+    return "", about

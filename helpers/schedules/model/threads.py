@@ -1,0 +1,264 @@
+"""Thread, and the functions of `threading` that tell which there are: what they do during a search.
+
+The class stays the real one, and so do its subclasses, `Timer` among them: only its methods are others for explored
+threads. That a thread begins, ends and is joined is no choice; that it has begun or ended is data like any other, which
+only those look at who ask `is_alive()`, `active_count()` or join with a timeout.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from helpers.schedules.execution import Execution, Operation, Task, current
+
+_Thread = threading.Thread
+_real_main = threading.main_thread()
+
+# What starts and ends of all threads write, and those read who ask for all threads.
+_ALL = ("all threads",)
+
+
+class State:
+    """What an execution knows of one `Thread` object.
+
+    Attributes:
+        thread: the program's object.
+        task: what runs its code, or None before it is started.
+        over: whether its code has been run.
+    """
+
+    __slots__ = ("execution", "label", "over", "task", "thread")
+
+    def __init__(self, execution: Execution, thread: threading.Thread, task: Task | None = None) -> None:
+        self.execution = execution
+        self.thread = thread
+        self.label = execution.label(self)
+        self.task = task
+        self.over = False
+
+    @property
+    def shown_name(self) -> str:
+        return self.thread.name
+
+    def started(self, write: bool) -> None:
+        """Start it, or look whether it is started."""
+        self.execution.access(
+            self, "started", write, ("started", self.label), "start" if write else "look whether it started"
+        )
+
+    def ended(self, write: bool) -> None:
+        """End it, or look whether it has ended."""
+        self.execution.access(
+            self, "ended", write, ("ended", self.label), "end" if write else "look whether it ended"
+        )
+
+
+class _Join(Operation):
+    """Waits for the end of a thread."""
+
+    __slots__ = ()
+    kind = "join"
+    verb = "join"
+    state = "join"
+    remedy = "end it"
+    writes = False
+    blocks = True
+    free = True
+    object: State
+
+    def ready(self) -> bool:
+        return self.object.task.done  # type: ignore[union-attr]  # one that is not started is not joined
+
+    def perform(self) -> None:
+        ended = self.object.task
+        assert ended is not None
+        self.object.execution.join(ended)
+
+    def holder(self) -> Task | None:
+        return self.object.task
+
+
+class _JoinInTime(_Join):
+    """Waits for the end of a thread, but not for ever: it may give up at any moment before that."""
+
+    __slots__ = ()
+    timed = True
+
+    def __init__(self, state: State) -> None:
+        self.object = state
+        self.target = state.execution.meet(state, "ended", False, ("ended", state.label))
+
+    def can_expire(self) -> bool:
+        return not self.object.over
+
+
+class _Started:
+    """Stands where a real thread has an event: whether it is started is plain data here."""
+
+    __slots__ = ("flag",)
+
+    def __init__(self) -> None:
+        self.flag = False
+
+    def is_set(self) -> bool:
+        return self.flag
+
+
+class _Handle:
+    """Stands where a real thread has a handle of the system's thread."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def is_done(self) -> bool:
+        return self.state.over
+
+
+def _execution() -> Execution:
+    execution = current()
+    assert execution is not None
+    return execution
+
+
+def _state(thread: Any) -> State:
+    execution = _execution()
+    state: State | None = thread.__dict__.get("_explored")
+    if state is not None and state.execution is execution:
+        return state
+    main = execution.tasks[0]
+    if thread is main.thread:
+        if execution.main_state is None:
+            execution.main_state = State(execution, thread, main)
+        main_state: State = execution.main_state
+        return main_state
+    if not thread._initialized:
+        raise RuntimeError("Thread.__init__() not called")
+    execution.refuse(f"the thread {thread.name!r} was made before the scenario: make it inside the scenario")
+
+
+def __init__(
+    self: Any,
+    group: None = None,
+    target: Callable[..., Any] | None = None,
+    name: str | None = None,
+    args: Any = (),
+    kwargs: Any = None,
+    *,
+    daemon: bool | None = None,
+    context: Any = None,
+) -> None:
+    assert group is None, "group argument must be None for now"
+    execution = _execution()
+    if name is None:
+        execution.threads_made += 1
+        name = f"Thread-{execution.threads_made}"
+        if target is not None and hasattr(target, "__name__"):
+            name += f" ({target.__name__})"
+    state = State(execution, self)
+    self.__dict__.update(
+        _explored=state,
+        _target=target,
+        _name=str(name),
+        _args=args,
+        _kwargs={} if kwargs is None else kwargs,
+        _daemonic=execution.task.daemon if daemon is None else daemon,
+        _context=context,
+        _ident=None,
+        _native_id=None,
+        _started=_Started(),
+        _is_stopped=False,
+        _handle=_Handle(state),
+        _initialized=True,
+    )
+
+
+def start(self: Any) -> None:
+    if not self._initialized:
+        raise RuntimeError("thread.__init__() not called")
+    state = _state(self)
+    execution = state.execution
+    state.started(True)
+    if self._started.flag:
+        raise RuntimeError("threads can only be started once")
+    _one_more_or_less(execution, "start a thread")
+    self._started.flag = True
+
+    def ends() -> None:
+        state.ended(True)
+        state.over = True
+        _one_more_or_less(execution, "end a thread")
+
+    task = execution.start(self, self._daemonic, self.run, ends)
+    self._ident = self._native_id = task.ident
+    state.task = task
+
+
+def join(self: Any, timeout: float | None = None) -> None:
+    if not self._initialized:
+        raise RuntimeError("Thread.__init__() not called")
+    state = _state(self)
+    state.started(False)
+    if state.task is None:
+        raise RuntimeError("cannot join thread before it is started")
+    if state.task is state.execution.task:
+        raise RuntimeError("cannot join current thread")
+    if timeout is None:
+        state.execution.step(_Join(state))
+    elif timeout > 0:
+        state.execution.step(_JoinInTime(state))
+
+
+def is_alive(self: Any) -> bool:
+    assert self._initialized, "Thread.__init__() not called"
+    state = _state(self)
+    state.started(False)
+    state.ended(False)
+    return state.task is not None and not state.over
+
+
+def _one_more_or_less(execution: Execution, what: str) -> None:
+    # Starts and ends meet each other without anybody who asks: only who asks makes them steps.
+    if _ALL in execution.search.racy:
+        execution.access(_ALL, None, True, _ALL, what)
+
+
+def current_thread() -> threading.Thread:
+    thread: threading.Thread = _execution().task.thread
+    return thread
+
+
+def main_thread() -> threading.Thread:
+    thread: threading.Thread = _execution().tasks[0].thread
+    return thread
+
+
+def get_ident() -> int:
+    return _execution().task.ident
+
+
+def enumerate() -> list[threading.Thread]:
+    execution = _execution()
+    if len(execution.tasks) > 1:
+        execution.search.met([_ALL])
+    execution.access(_ALL, None, False, _ALL, "look which threads are alive")
+    return [task.thread for task in execution.tasks if not _state(task.thread).over]
+
+
+def active_count() -> int:
+    return len(enumerate())
+
+
+# What takes the place of what, for explored threads.
+METHODS = {"__init__": __init__, "start": start, "join": join, "is_alive": is_alive}
+FUNCTIONS = {
+    "current_thread": current_thread,
+    "main_thread": main_thread,
+    "get_ident": get_ident,
+    "get_native_id": get_ident,
+    "enumerate": enumerate,
+    "active_count": active_count,
+}

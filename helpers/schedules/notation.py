@@ -1,0 +1,68 @@
+"""A schedule as a short string that can be read aloud, written down and typed in: ``"A B2 A!"``.
+
+One letter for each choice between two or more: whose step came. ``M`` is the thread that runs the scenario, the
+others are ``A``, ``B``, ``C`` … in order of start (without ``M``), then ``a``, ``b`` …; any further one is ``[52]``. A
+number says how often in a row. ``!`` after a letter says that its wait ended by a timeout. What would be done anyway
+is left out at the end: whoever ran goes on while it can, then the first that can.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import groupby
+
+from helpers.schedules.search import first
+
+_LETTERS = "MABCDEFGHIJKLNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CHOICE = re.compile(r"\s*(?:([A-Za-z])|\[(\d+)\])(!?)(\d*)")
+
+
+def letter(number: int) -> str:
+    """How the thread of this number is called in a schedule's string."""
+    return _LETTERS[number] if number < len(_LETTERS) else f"[{number}]"
+
+
+def written(taken: Iterable[tuple[int, int]], whole: bool = False) -> str:
+    """The string of a schedule.
+
+    Args:
+        taken: for each step what could be done, as bits, and what was (see `search`).
+        whole: also what would be done anyway at the end.
+    """
+    picks: list[int] = []
+    needed = 0
+    before = -1
+    for choices, pick in taken:
+        if choices & (choices - 1):
+            picks.append(pick)
+            if whole or pick != first(choices, before):
+                needed = len(picks)
+        before = pick >> 1
+    words = []
+    for pick, run in groupby(picks[:needed]):
+        times = len(list(run))
+        words.append(letter(pick >> 1) + "!" * (pick & 1) + (str(times) if times > 1 else ""))
+    return " ".join(words)
+
+
+def read(string: str) -> list[int]:
+    """The choices that a string asks for.
+
+    Raises:
+        ValueError: it is no schedule's string.
+    """
+    picks: list[int] = []
+    at = 0
+    string = string.rstrip()
+    while at < len(string):
+        found = _CHOICE.match(string, at)
+        if found is None or (found[1] and found[1] not in _LETTERS):
+            raise ValueError(
+                f"{string!r} is no schedule: write one letter for each choice, such as 'A B2 A', with M for the "
+                "scenario's own thread and ! after a letter whose wait times out"
+            )
+        number = _LETTERS.index(found[1]) if found[1] else int(found[2])
+        picks += [2 * number + bool(found[3])] * int(found[4] or 1)
+        at = found.end()
+    return picks

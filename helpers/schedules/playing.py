@@ -1,0 +1,302 @@
+"""The reader is the scheduler: a scenario run step by step, as the reader chooses.
+
+All that the player in a notebook can do, without the notebook: `Play` keeps the game, and `Play.view` says
+all that is to be shown. The page may ask from another thread than the one the reader's cells run in, so that
+one thing is done after the other.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from helpers.schedules.listing import Listing, around
+from helpers.schedules.notation import letter, read
+
+if TYPE_CHECKING:
+    from helpers.schedules.result import Failure, Schedule
+    from helpers.schedules.stepper import Choice, Stepper
+
+# What the reader may be asked to reach, and the kind of failure as which it shows; "" for any.
+GOALS = {
+    "failure": ("Make it fail.", ""),
+    "deadlock": ("Make it deadlock.", "deadlock"),
+    "lost update": ("Make it lose an update.", "AssertionError"),
+    "lost wake-up": ("Make it lose a wake-up.", "lost wake-up"),
+}
+MOST_STEPS = 1_000  # that chance makes at once: a program may go on for ever
+KEYS = "0123456789"  # of the threads, by number
+
+
+class Play:
+    """A scenario, and how far the reader has led it.
+
+    The scenario's threads are real ones that stand still between two steps. They are there from the first
+    look on until `close`.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[], Stepper],
+        find: Callable[[], Schedule | None],
+        *,
+        goal: str = "",
+        seed: int = 0,
+    ) -> None:
+        """
+        Args:
+            begin: begins the scenario, to be run step by step.
+            find: finds a schedule that fails, or None where there is none.
+            goal: what the reader is to reach: one of `GOALS`, or a sentence, which any failure fulfils.
+            seed: decides what chance does.
+        """
+        self._turn = threading.RLock()  # guards everything below
+        self._begin = begin
+        self._find = find
+        self._goal, self._goal_kind = GOALS.get(goal, (goal, ""))
+        self._random = random.Random(seed)
+        self._game: Stepper | None = None
+        self._closed = False
+        self._listings: dict[int, list[Listing]] = defaultdict(list)  # by thread, as they were come to
+        self._ahead: deque[tuple[str, bool]] = deque()  # thread and timeout of each step still to be shown
+        self._before: dict[str, str] = {}  # the values before the last step
+        self._last: int | None = None  # who made it
+        self._said = ""
+        self._steps: list[tuple[int, bool]] = []  # made so far: thread, and whether its timeout fired
+
+    # ------------------------------------------------------------------------------------ what is done
+
+    def choose(self, thread: int, *, expire: bool = False) -> None:
+        """Let a thread make its next step, or let the timeout of its wait fire.
+
+        Args:
+            thread: its number, as in the view.
+            expire: let the timeout fire.
+
+        Raises:
+            ValueError: it cannot.
+        """
+        with self._turn:
+            self._go(thread, expire)
+            self._ahead.clear()
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        with self._turn:
+            if self._steps:
+                self._stepper.undo()
+                self._steps.pop()
+                self._ahead.clear()
+                self._tell("The last step is taken back.")
+
+    def again(self) -> None:
+        """Start again from the beginning."""
+        with self._turn:
+            self._restart()
+            self._tell("It begins again.")
+
+    def chance(self) -> None:
+        """Go on by chance until the schedule is over."""
+        with self._turn:
+            self._ahead.clear()
+            for _ in range(MOST_STEPS):
+                options = self._options()
+                if not options:
+                    return
+                self._go(*self._random.choice(options))
+            self._tell(f"It has gone on for {MOST_STEPS:,} steps, and may go on for ever.")
+
+    def follow(self, string: str) -> None:
+        """Begin again, and go to where a schedule leads, up to the next choice or the end.
+
+        Args:
+            string: as in `Schedule.string`.
+
+        Raises:
+            ValueError: it is no schedule, or none of this scenario.
+        """
+        with self._turn:
+            picks = read(string)
+            before = list(self._steps)
+            try:
+                self._restart()
+                self._tell("It begins again.")
+                self._follow(picks)
+            except ValueError:
+                self._restart()
+                for step in before:
+                    self._go(*step)
+                raise
+
+    def fail(self) -> None:
+        """Begin again, with a schedule that fails ahead: `forward` goes along it step by step.
+
+        Raises:
+            ValueError: none is known to fail.
+        """
+        with self._turn:
+            schedule = self._find()
+            if schedule is None:
+                raise ValueError("No schedule of this scenario was found to fail.")
+            self._restart()
+            self._plan(schedule)
+            self._tell(f"This one fails, in {len(self._ahead)} steps: {schedule.string}")
+
+    def forward(self) -> None:
+        """Make the next step of the schedule that lies ahead."""
+        with self._turn:
+            if self._ahead:
+                self._forward()
+
+    def close(self) -> None:
+        """End the scenario's threads; nothing can be done any more."""
+        with self._turn:
+            self._closed = True
+            self._end()
+
+    # ------------------------------------------------------------------------------------ what is shown
+
+    def view(self) -> dict[str, Any]:
+        """All that is to be shown now, as plain data: see `player.js`."""
+        with self._turn:
+            stepper = self._stepper
+            values = [
+                [name, value, before if (before := self._before.get(name, value)) != value else None]
+                for name, value in stepper.values.items()
+            ]
+            outcome = stepper.outcome
+            kind = "" if outcome is None else getattr(outcome, "kind", "")
+            reached = bool(kind) and self._goal_kind in ("", kind)
+            return {
+                "goal": self._goal,
+                "reached": bool(self._goal) and reached,
+                "threads": [self._thread(choice) for choice in stepper.choices],
+                "said": self._said,
+                "outcome": "" if outcome is None else "failed" if kind else "ended",
+                "values": values,
+                "output": stepper.output,
+                "schedule": stepper.schedule,
+                "steps": len(self._steps),
+                "ahead": len(self._ahead),
+            }
+
+    def _thread(self, choice: Choice) -> dict[str, Any]:
+        """One thread's column."""
+        listings = self._listings[choice.number]
+        at = None
+        if choice.site is not None:
+            file, line = choice.site[:2]
+            if not any(listing.has(file, line) for listing in listings) and (new := around(file, line)):
+                listings.append(new)
+            at = next(([n, line] for n, listing in enumerate(listings) if listing.has(file, line)), None)
+        return {
+            "number": choice.number,
+            "key": KEYS[choice.number : choice.number + 1],
+            "letter": letter(choice.number),
+            "name": choice.name,
+            "state": choice.state if choice.waits is None else choice.waits.state,
+            "does": "" if choice.state in ("ended", "raised") else choice.text,
+            "says": _says(choice),
+            "can": choice.can_go,
+            "can_expire": choice.can_expire,
+            "functions": [{"first": listing.first, "lines": listing.lines} for listing in listings],
+            "at": at,
+            "chosen": choice.number == self._last,
+        }
+
+    # --------------------------------------------------------------------------------------- in between
+
+    @property
+    def _stepper(self) -> Stepper:
+        if self._closed:
+            raise ValueError("This player is closed: run its cell again.")
+        if self._game is None:
+            self._game = self._begin()
+        return self._game
+
+    def _end(self) -> None:
+        if self._game is not None:
+            self._game.close()
+        self._game = None
+
+    def _restart(self) -> None:
+        self._end()
+        self._ahead.clear()
+        self._steps.clear()
+
+    def _plan(self, schedule: Schedule) -> None:
+        self._ahead.extend((step.thread, step.expired) for step in schedule.steps if step.chosen)
+
+    def _forward(self) -> None:
+        name, expire = self._ahead.popleft()
+        self._go(next(choice.number for choice in self._stepper.choices if choice.name == name), expire)
+
+    def _follow(self, picks: Sequence[int]) -> None:
+        """Make these choices, and what lies between and behind them without a choice."""
+        made = 0
+        while options := self._options():
+            if len(options) == 1:
+                step = options[0]
+            elif made == len(picks):
+                return
+            else:
+                step = picks[made] // 2, bool(picks[made] % 2)
+                made += 1
+                if step not in options:
+                    what = letter(step[0]) + "!" * step[1]
+                    raise ValueError(f"Choice {made} of this schedule, {what}, is not possible there.")
+            self._go(*step)
+        if made < len(picks):
+            raise ValueError(f"This schedule is over after {made} of its {len(picks)} choices.")
+
+    def _options(self) -> list[tuple[int, bool]]:
+        """All that can be done now: the number of a thread, and whether it is that its timeout fires."""
+        found = []
+        for choice in self._stepper.choices:
+            found += [(choice.number, False)] * choice.can_go + [(choice.number, True)] * choice.can_expire
+        return found
+
+    def _go(self, thread: int, expire: bool) -> None:
+        """Make one step, and say it."""
+        stepper = self._stepper
+        choice = next((each for each in stepper.choices if each.number == thread), None)
+        if choice is None or not (choice.can_expire if expire else choice.can_go):
+            raise ValueError(f"{choice.name if choice else 'That thread'} cannot do that now.")
+        before = dict(stepper.values)
+        stepper.choose(thread, expire=expire)
+        self._steps.append((thread, expire))
+        did = f"{choice.text} (timeout)" if expire else choice.text
+        self._tell(f"{len(self._steps)}. {choice.name}: {did}.")
+        self._before, self._last = before, thread
+        if stepper.outcome is not None:
+            self._said += f" {_ending(stepper.outcome)}"
+
+    def _tell(self, said: str) -> None:
+        self._said = said
+        self._before, self._last = {}, None
+
+
+def _says(choice: Choice) -> str:
+    """What a thread that cannot go on waits for, or how it ended."""
+    if choice.state == "ended":
+        return "It has ended."
+    if choice.state == "raised":
+        return f"It has ended by {choice.text}."
+    if choice.waits is None:
+        return ""
+    wait = choice.waits
+    if wait.state == "join":
+        return f"It waits for {wait.on} to end."
+    if wait.holder:
+        return f"It waits for {wait.on}, held by {wait.holder}."
+    return f"It waits for {wait.on}: another thread would have to {wait.remedy}."
+
+
+def _ending(outcome: Failure | str) -> str:
+    """How the schedule ended."""
+    if isinstance(outcome, str):
+        return "All threads have ended, and nothing has failed."
+    return outcome.message

@@ -1,0 +1,324 @@
+"""Which functions a scenario can come to: those of the program itself, found from what its code names and holds.
+
+The search begins at the scenario and follows the global names and attributes its code mentions, its
+closure, defaults and attributes, classes with their methods, bases and subclasses, instances, and what lists,
+dictionaries and partial functions hold. Standard library and installed packages are not entered; a few
+containers and descriptors that they write in Python are taken along as if the program had written them.
+"""
+
+from __future__ import annotations
+
+import ast
+import collections
+import functools
+import inspect
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import BuiltinFunctionType, CodeType, FunctionType, GeneratorType, MethodType, ModuleType
+from typing import Any
+
+from helpers.schedules import sources
+from helpers.schedules.execution import Site
+
+Note = tuple[str, Site | None]
+
+_HELPERS = str(Path(__file__).resolve().parent.parent) + os.sep
+_LIBRARIES = tuple(
+    {
+        str(Path(path)) + os.sep
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+        for path in (sysconfig.get_path(name), os.path.realpath(sysconfig.get_path(name)))
+    }
+)
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+# Written in Python, with state in plain sight: what they do in several steps is seen as several steps.
+_TAKEN_ALONG: tuple[type, ...] = (
+    collections.Counter,
+    collections.UserDict,
+    collections.UserList,
+    collections.ChainMap,
+    functools.cached_property,
+)
+
+
+@functools.cache
+def is_own(file: str) -> bool:
+    """Whether a file belongs to the program: not to the standard library, an installed package, or this course."""
+    if file.startswith(("<frozen", "<__array_function__")):
+        return False
+    path = os.path.realpath(file) if os.path.isabs(file) else file
+    if any(piece in file or piece in path for piece in _INSTALLED):
+        return False
+    return not any(each.startswith((_HELPERS, *_LIBRARIES)) for each in (file, path))
+
+
+class Reached:
+    """What was found from a scenario.
+
+    Attributes:
+        functions: those whose code will be rewritten, with their syntax trees, in order of discovery.
+        notes: what cannot be followed, and where.
+        attributes: the names of all attributes that any of them assigns; None if they assign names made at run time.
+        globals: by the `id` of a module's namespace, the global variables that any of them assigns.
+    """
+
+    def __init__(self) -> None:
+        self.functions: dict[FunctionType, sources.Function] = {}
+        self.notes: dict[Note, None] = {}
+        self.attributes: set[str] | None = set()
+        self.globals: dict[int, set[str]] = {}
+        self._seen: dict[int, Any] = {}
+        self._waiting: collections.deque[Any] = collections.deque()
+        self._names: set[str] = set()
+
+    def note(self, what: str, site: Site | None) -> None:
+        """Keep something that cannot be followed."""
+        self.notes[what, site] = None
+
+    def add(self, found: Any) -> list[FunctionType]:
+        """Go on from an object; returns the functions that were not known before."""
+        before = len(self.functions)
+        self._waiting.append(found)
+        while self._waiting:
+            each = self._waiting.popleft()
+            if id(each) not in self._seen:
+                self._seen[id(each)] = each
+                self._look(each)
+        return list(self.functions)[before:]
+
+    # --- one object ----------------------------------------------------------------------------------
+
+    def _look(self, found: Any) -> None:
+        if isinstance(found, FunctionType):
+            self._function(found)
+        elif isinstance(found, type):
+            self._class(found)
+        elif isinstance(found, MethodType):
+            self._waiting.extend((found.__func__, found.__self__))
+        elif isinstance(found, functools.partial):
+            self._waiting.extend((found.func, *found.args, *found.keywords.values()))
+        elif isinstance(found, (list, tuple, set, frozenset, collections.deque)):
+            self._waiting.extend(tuple(found)[:1000])
+        elif isinstance(found, dict):
+            self._waiting.extend(tuple(found.values())[:1000])
+            if isinstance(found, collections.defaultdict):
+                self._waiting.append(found.default_factory)
+            self._waiting.append(type(found))
+        elif isinstance(found, BuiltinFunctionType):
+            self._waiting.append(found.__self__)
+        elif isinstance(found, (staticmethod, classmethod)):
+            self._waiting.append(found.__func__)
+        elif isinstance(found, property):
+            self._waiting.extend((found.fget, found.fset, found.fdel))
+        elif isinstance(found, functools.cached_property):
+            self._waiting.extend((found.func, functools.cached_property))
+        elif isinstance(found, functools.partialmethod):
+            self._waiting.append(found.func)
+        elif isinstance(found, GeneratorType):
+            if is_own(found.gi_code.co_filename):
+                self.note(f"generator {found.__qualname__} was made before the search", sources.first_line(found.gi_code))
+        elif hasattr(found, "cache_parameters") and hasattr(found, "__wrapped__"):
+            wrapped = found.__wrapped__
+            self._waiting.append(wrapped)
+            if isinstance(wrapped, FunctionType) and is_own(wrapped.__code__.co_filename):
+                self.note(f"{wrapped.__qualname__} keeps its results from call to call, in C", sources.first_line(wrapped.__code__))
+        elif not isinstance(found, (ModuleType, str, bytes, int, float, CodeType)) and found is not None:
+            self._instance(found)
+
+    def _function(self, function: FunctionType) -> None:
+        code = function.__code__
+        self._waiting.append(getattr(function, "__wrapped__", None))
+        for cell in function.__closure__ or ():
+            try:
+                self._waiting.append(cell.cell_contents)
+            except ValueError:
+                continue
+        taken_along = _is_taken_along(function)
+        if not is_own(code.co_filename) and not taken_along:
+            return
+        self._waiting.extend(function.__defaults__ or ())
+        self._waiting.extend((function.__kwdefaults__ or {}).values())
+        self._waiting.extend(vars(function).values())
+        if _made_by_library(function):
+            return
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            self.note(f"async function {function.__qualname__} is not followed", sources.first_line(code))
+            return
+        try:
+            tree = sources.tree_of(function)
+        except sources.NoSource as why:
+            self.note(f"{function.__qualname__} is not followed: {why}", sources.first_line(code))
+            return
+        self.functions[function] = tree
+        self._assigned(tree, function)
+        if not taken_along:
+            self._named(code, function.__globals__)
+
+    def _named(self, code: CodeType, names: dict[str, Any]) -> None:
+        """Everything that a function's code names: globals, and what own modules have under these names."""
+        mentioned = set(_names(code))
+        modules = []
+        for name in mentioned:
+            found = names.get(name)
+            if isinstance(found, ModuleType):
+                modules.append(found)
+            elif found is not None:
+                self._waiting.append(found)
+        while modules:
+            module = modules.pop()
+            if is_own(getattr(module, "__file__", None) or "<frozen>") or _has_taken_along(module):
+                for name in mentioned & vars(module).keys():
+                    found = vars(module)[name]
+                    if isinstance(found, ModuleType) and found is not module:
+                        modules.append(found)
+                    else:
+                        self._waiting.append(found)
+
+    def _class(self, found: type) -> None:
+        taken_along = any(found is each for each in _TAKEN_ALONG)
+        if not taken_along and not class_is_own(found):
+            for base in found.__mro__[1:]:
+                if base in _TAKEN_ALONG:
+                    self._waiting.append(base)
+            return
+        for value in tuple(vars(found).values()):
+            if isinstance(value, (FunctionType, staticmethod, classmethod, property, type)) or hasattr(value, "__get__"):
+                self._waiting.append(value)
+            elif isinstance(value, (list, dict, tuple, set)):
+                self._waiting.append(value)
+            elif not isinstance(value, (str, int, float, bytes)):
+                self._waiting.append(value)
+        if taken_along:
+            return
+        self._waiting.extend(found.__mro__[1:])
+        self._waiting.append(type(found))
+        try:
+            self._waiting.extend(type.__subclasses__(found))
+        except TypeError:
+            pass
+
+    def _instance(self, found: Any) -> None:
+        type_ = type(found)
+        self._waiting.append(type_)
+        if class_is_own(type_):
+            try:
+                self._waiting.extend(tuple(object.__getattribute__(found, "__dict__").values()))
+            except AttributeError:
+                pass
+            for base in type_.__mro__:
+                for name, slot in tuple(vars(base).items()):
+                    if inspect.ismemberdescriptor(slot) and base.__flags__ & 0x200:
+                        try:
+                            self._waiting.append(slot.__get__(found))
+                        except AttributeError:
+                            continue
+
+    # --- what is assigned ----------------------------------------------------------------------------
+
+    def _assigned(self, tree: sources.Function, function: FunctionType) -> None:
+        known = self.globals.setdefault(id(function.__globals__), set())
+        for node, scope in _with_scopes(tree):
+            if isinstance(node, ast.Attribute):
+                if not isinstance(node.ctx, ast.Load):
+                    self._assigns(scope.mangled(node.attr))
+                elif node.attr in ("__setattr__", "__delattr__"):
+                    self.attributes = None
+                elif node.attr == "__dict__":
+                    self.attributes = None
+            elif isinstance(node, ast.Name):
+                if node.id in ("setattr", "delattr", "vars", "globals", "exec", "eval"):
+                    self.attributes = None if not _constant_name(node, tree) else self.attributes
+                name = scope.mangled(node.id)
+                if not isinstance(node.ctx, ast.Load) and scope.owner(name) is None:
+                    known.add(name)
+            elif isinstance(node, ast.Global):
+                known.update(map(scope.mangled, node.names))
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id in ("setattr", "delattr") and len(node.args) > 1:
+                    which = node.args[1]
+                    if isinstance(which, ast.Constant) and isinstance(which.value, str):
+                        self._assigns(which.value)
+
+    def _assigns(self, name: str) -> None:
+        if self.attributes is not None:
+            self.attributes.add(name)
+
+    def assigned(self) -> tuple[int | None, int]:
+        """How many attributes and global variables are assigned: it only grows."""
+        attributes = None if self.attributes is None else len(self.attributes)
+        return attributes, sum(map(len, self.globals.values()))
+
+    def shared_globals(self, names: dict[str, Any]) -> Callable[[str], bool]:
+        """Whether a global variable of a module may change while the scenario runs."""
+        assigned = self.globals.get(id(names), set())
+        attributes = self.attributes
+        return lambda name: name in assigned or (name in names and (attributes is None or name in attributes))
+
+
+def _constant_name(name: ast.Name, tree: ast.AST) -> bool:
+    """Whether a use of `setattr` or `delattr` says in the text which attribute it is about."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.func is name:
+            return (
+                name.id in ("setattr", "delattr")
+                and len(node.args) > 1
+                and isinstance(node.args[1], ast.Constant)
+            )
+    return False
+
+
+def _with_scopes(tree: sources.Function) -> Iterator[tuple[ast.AST, Any]]:
+    stack: list[tuple[ast.AST, Any]] = [(tree, tree.scope)]  # type: ignore[union-attr]
+    while stack:
+        node, scope = stack.pop()
+        scope = getattr(node, "scope", scope)
+        yield node, scope
+        stack.extend((child, scope) for child in ast.iter_child_nodes(node))
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+        elif isinstance(constant, str):
+            yield constant  # `getattr(module, "name")`
+
+
+def class_is_own(found: type) -> bool:
+    """Whether a class is the program's own."""
+    if any(isinstance(value, FunctionType) and is_own(value.__code__.co_filename) for value in vars(found).values()):
+        return True
+    if found.__module__ == "__main__":
+        return True  # of a script or a notebook
+    file = getattr(sys.modules.get(found.__module__), "__file__", None)
+    return file is not None and is_own(file)
+
+
+def _is_taken_along(function: FunctionType) -> bool:
+    name = function.__qualname__.partition(".")[0]
+    return any(each.__name__ == name and each.__module__ == function.__module__ for each in _TAKEN_ALONG)
+
+
+def _has_taken_along(module: ModuleType) -> bool:
+    return any(each.__module__ == module.__name__ for each in _TAKEN_ALONG)
+
+
+def _made_by_library(function: FunctionType) -> bool:
+    """Whether the standard library made it from text of its own: a data class's methods, a named tuple's."""
+    return function.__code__.co_filename == "<string>" and (
+        "__create_fn__" in function.__qualname__
+        or "__dataclass" in function.__qualname__
+        or function.__module__.startswith(("namedtuple_", "collections", "dataclasses"))
+        or function.__name__ in _GENERATED
+    )
+
+
+_GENERATED = {
+    "__init__", "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__setattr__", "__delattr__",
+    "__new__", "__replace__",
+}  # fmt: skip

@@ -1,0 +1,401 @@
+"""Puts the models in the places of the real primitives, for explored threads only, and takes them out again.
+
+The classes of Python (Thread, Event, Queue …) stay; their methods are replaced by ones that ask, at every
+call, whether the calling thread is explored. So a class that was imported before, or is subclassed, is the
+same as ever; and all other threads, such as those of a notebook's kernel, get what they always get. What is
+made in C (Lock, `time.sleep` …) cannot be changed like that: there the name in its module is bound to
+something that asks, and so are the names by which the program itself knows it.
+"""
+
+from __future__ import annotations
+
+import _thread
+import functools
+import queue
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures as concurrent_futures
+from concurrent.futures import _base
+from contextlib import contextmanager
+from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, NamedTuple
+
+from helpers.schedules import workers
+from helpers.schedules.execution import current
+from helpers.schedules.model import (
+    barriers,
+    clock,
+    conditions,
+    events,
+    futures,
+    locks,
+    pools,
+    queues,
+    semaphores,
+    threads,
+)
+from helpers.schedules.model.primitives import Methods, made_before
+from helpers.schedules.reaching import is_own
+
+_METHODS: list[Methods] = [
+    {threading.Thread: threads.METHODS},
+    events.METHODS,
+    conditions.METHODS,
+    semaphores.METHODS,
+    barriers.METHODS,
+    queues.METHODS,
+    futures.METHODS,
+    pools.METHODS,
+]
+
+_FUNCTIONS: list[tuple[ModuleType, dict[str, Any]]] = [
+    (
+        threading,
+        {"Lock": locks.Lock, "RLock": locks.RLock, "_allocate_lock": locks.Lock, **threads.FUNCTIONS},
+    ),
+    (time, clock.FUNCTIONS),
+    (queue, {"SimpleQueue": queues.SimpleQueue}),
+    (_base, futures.FUNCTIONS),
+]
+
+# Where the standard library itself has some of these under names of its own. Not in `_thread`: `import` takes
+# its locks from there, and they are none of the program's.
+_MODULES = (threading, queue, concurrent_futures)
+
+_PRIMITIVES = tuple(kind for methods in _METHODS for kind in methods)
+
+# Callables that stand for another one.
+_WRAPPERS = (MethodType, staticmethod, classmethod, property, functools.partial)
+
+# Looked into at most, in search of names to be rebound.
+_MOST_OBJECTS = 10_000
+
+_LOCKS = (type(_thread.allocate_lock()), type(_thread.RLock()))
+_MADE_IN_C = (*_LOCKS, queue.SimpleQueue)
+
+
+class _Needs(NamedTuple):
+    """What a program needs besides the models.
+
+    Attributes:
+        insides: it uses the lock and the conditions that a queue consists of.
+        fresh_threads: it has a `threading.local` that was made before.
+    """
+
+    insides: bool = False
+    fresh_threads: bool = False
+
+
+class _Place(NamedTuple):
+    """Where something was replaced: `put(owner, key, value)` puts, and `look(owner, key)` looks."""
+
+    look: Callable[[Any, Any], Any]
+    put: Callable[[Any, Any, Any], Any]
+    owner: Any
+    key: Any
+    old: Any
+    new: Any
+
+
+def _look_at_item(owner: Any, key: Any) -> Any:
+    return owner.get(key) if isinstance(owner, dict) else owner[key]
+
+
+def _put_item(owner: Any, key: Any, value: Any) -> None:
+    owner[key] = value
+
+
+def _look_at_attribute(owner: Any, key: str) -> Any:
+    # Not what `getattr` makes of it: a function, and no bound method; a property, and not its value.
+    return vars(owner).get(key)
+
+
+def _look_at_slot(owner: Any, key: str) -> Any:
+    try:
+        return getattr(owner, key)
+    except (AttributeError, ValueError):  # the latter from an empty cell
+        return None
+
+
+_places: list[_Place] = []
+_users: dict[object, _Needs] = {}  # who wants the models to be in place, and what else for
+_changing = _thread.allocate_lock()
+
+
+@contextmanager
+def substituted(functions: Iterable[FunctionType] = ()) -> Iterator[None]:
+    """Have the models in place while the context lasts. Contexts may overlap; the last to end puts all back.
+
+    Args:
+        functions: those of the program, or those from which one comes to all others. Where a variable of
+            theirs is bound to something that is replaced, such as by `from time import sleep`, it is bound to
+            what takes its place.
+    """
+    user = object()
+    try:
+        with _changing:
+            _users[user] = _Needs()
+            if not _places:
+                _replace_primitives()
+            _users[user] = _rebind(functions)
+            _provide()
+        yield
+    finally:
+        _finish(user)
+
+
+def _finish(user: object) -> None:
+    """A context has ended. An interrupt that comes meanwhile is raised when all is done."""
+    interrupt: BaseException | None = None
+    while True:
+        try:
+            with _changing:
+                _users.pop(user, None)
+                _provide()
+                if not _users:
+                    _put_back()
+            break
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+
+
+def _provide() -> None:
+    queues.Insides.used = any(needs.insides for needs in _users.values())
+    reused = sys.version_info < (3, 13) or not any(needs.fresh_threads for needs in _users.values())
+    if workers.reused and not reused:
+        workers.dismiss_idle()
+    workers.reused = reused
+
+
+def _put_back() -> None:
+    while _places:
+        # Taken off the list only when it is done: an interrupt may come in between.
+        place = _places[-1]
+        if place.look(place.owner, place.key) is place.new:  # otherwise the program itself has set it since
+            place.put(place.owner, place.key, place.old)
+        _places.pop()
+
+
+def _replace(look: Any, put: Any, owner: Any, key: Any, old: Any, new: Any) -> None:
+    _places.append(_Place(look, put, owner, key, old, new))
+    put(owner, key, new)
+
+
+def _replace_primitives() -> None:
+    for methods in _METHODS:
+        for owner, models in methods.items():
+            for name, model in models.items():
+                real = vars(owner)[name]
+                _replace(_look_at_attribute, setattr, owner, name, real, _either(model, real))
+    for module, models in _FUNCTIONS:
+        for name, model in models.items():
+            real = vars(module)[name]
+            _replace(_look_at_attribute, setattr, module, name, real, _either(model, real))
+    stand_ins = _stand_ins()
+    for module in _MODULES:
+        for name, value in list(vars(module).items()):
+            if id(value) in stand_ins:
+                _replace(_look_at_attribute, setattr, module, name, value, stand_ins[id(value)])
+
+
+def _stand_ins() -> dict[int, Any]:
+    """What stands in modules in place of what was replaced there, by the `id` of that."""
+    return {id(place.old): place.new for place in _places if isinstance(place.owner, ModuleType)}
+
+
+# --- what decides, at every call -------------------------------------------------------------------------
+
+
+def _either(model: Any, real: Any) -> Any:
+    """What takes the place of `real`: it behaves like `model` in explored threads only."""
+    if isinstance(model, property):
+        return property(_either(model.fget, real.fget), real.fset, real.fdel, real.__doc__)
+    if isinstance(real, type):
+        return _Face(real.__name__, (), {"real": real, "model": model, "__doc__": real.__doc__})
+
+    @functools.wraps(real)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        return (real if current() is None else model)(*args, **kwargs)
+
+    # A function of C that a program keeps in a class is not bound to the instance.
+    return either if isinstance(real, FunctionType) else staticmethod(either)
+
+
+class _Face(type):
+    """A class whose calls make objects of one of two classes."""
+
+    real: type
+    model: type
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return (cls.real if current() is None else cls.model)(*args, **kwargs)
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, cls.real | cls.model)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.real, name)
+
+    def __repr__(cls) -> str:
+        return repr(cls.real)
+
+
+# --- names by which the program knows what was replaced --------------------------------------------------
+
+
+def _rebind(functions: Iterable[FunctionType]) -> _Needs:
+    """Let the program's variables be bound to what takes the place of what they are bound to."""
+    rebinding = _Rebinding(_stand_ins())
+    for function in functions:
+        rebinding.function(function)
+    return _Needs(not queues.INSIDES.isdisjoint(rebinding.names), rebinding.locals)
+
+
+class _Rebinding:
+    """Goes through what the functions of a program can reach by a variable.
+
+    Locks and queues that are found there were made before the scenario began: what stands in for them tells
+    so when it is used.
+    """
+
+    def __init__(self, stand_ins: dict[int, Any]) -> None:
+        self.stand_ins = stand_ins
+        self.seen: dict[int, Any] = {}
+        self.names: set[str] = set()  # of variables and attributes that the program uses
+        self.locals = False  # whether it has a `threading.local`
+
+    def function(self, function: FunctionType) -> None:
+        if not self.first(function):
+            return
+        variables = function.__globals__
+        names = _names(function.__code__)
+        self.names |= names
+        for name in names & variables.keys():
+            self.value(_look_at_item, _put_item, variables, name, variables[name])
+        for cell in function.__closure__ or ():
+            self.value(_look_at_slot, setattr, cell, "cell_contents", _look_at_slot(cell, "cell_contents"))
+        if function.__defaults__ and any(self.new(value) is not value for value in function.__defaults__):
+            defaults = tuple(map(self.new, function.__defaults__))
+            _replace(_look_at_slot, setattr, function, "__defaults__", function.__defaults__, defaults)
+        self.items(function.__kwdefaults__ or {})
+
+    def value(self, look: Any, put: Any, owner: Any, key: Any, value: Any) -> None:
+        """Replace what is at a place, or look into it."""
+        new = self.new(value)
+        if new is not value:
+            _replace(look, put, owner, key, value, new)
+        else:
+            self.inside(value)
+
+    def inside(self, value: Any) -> None:
+        """Look into what a variable is bound to."""
+        if isinstance(value, threading.local):
+            self.locals = True
+        elif isinstance(value, FunctionType):
+            if is_own(value.__code__.co_filename):
+                self.function(value)
+        elif isinstance(value, dict | list):
+            self.items(value)
+        elif isinstance(value, tuple | set | frozenset):
+            if self.first(value):
+                for each in value:
+                    self.inside(each)
+        elif isinstance(value, type):
+            self.namespace(value)
+        elif isinstance(value, ModuleType):
+            if is_own(getattr(value, "__file__", None) or "<frozen>") and self.first(value):
+                for name in self.names & vars(value).keys():
+                    self.value(_look_at_attribute, setattr, value, name, vars(value)[name])
+        elif isinstance(value, _WRAPPERS):
+            for name in ("__func__", "__self__", "__wrapped__", "func", "args", "keywords", "fget", "fset"):
+                self.inside(getattr(value, name, None))
+        elif hasattr(value, "__dict__") and (_own(type(value)) or isinstance(value, _PRIMITIVES)):
+            self.namespace(type(value))
+            self.items(vars(value))
+
+    def items(self, container: dict[Any, Any] | list[Any]) -> None:
+        if not self.first(container):
+            return
+        if isinstance(container, defaultdict):
+            factory = container.default_factory
+            self.value(_look_at_slot, setattr, container, "default_factory", factory)
+        pairs = container.items() if isinstance(container, dict) else enumerate(container)
+        for key, value in list(pairs):
+            self.value(_look_at_item, _put_item, container, key, value)
+
+    def namespace(self, kind: type) -> None:
+        """Look into a class of the program."""
+        if not _own(kind) or not self.first(kind):
+            return
+        for base in kind.__mro__[1:]:
+            self.namespace(base)
+        for name, value in list(vars(kind).items()):
+            self.value(_look_at_attribute, setattr, kind, name, value)
+
+    def new(self, value: Any) -> Any:
+        if isinstance(value, _MADE_IN_C):
+            return self.stand_ins.setdefault(id(value), _MadeBefore(value))
+        if isinstance(value, functools.partial) and id(value.func) in self.stand_ins:
+            return functools.partial(self.stand_ins[id(value.func)], *value.args, **value.keywords)
+        if isinstance(value, BuiltinMethodType) and isinstance(value.__self__, _MADE_IN_C):
+            return functools.partial(self.new(value.__self__).call, value.__name__)
+        return self.stand_ins.get(id(value), value)
+
+    def first(self, about: Any) -> bool:
+        """Is this met for the first time?"""
+        if id(about) in self.seen or len(self.seen) > _MOST_OBJECTS:
+            return False
+        self.seen[id(about)] = about
+        return True
+
+
+def _own(kind: type) -> bool:
+    """Is a class one of the program?"""
+    module = sys.modules.get(kind.__module__)
+    return (
+        is_own(getattr(module, "__file__", None) or f"{kind.__module__}.py") and kind.__module__ != "builtins"
+    )
+
+
+def _names(code: CodeType) -> set[str]:
+    """The names of the global variables, and of attributes, that a function and those inside it use."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _names(constant)
+    return names
+
+
+class _MadeBefore:
+    """Stands for a lock or a queue of C that was made before the scenario began."""
+
+    __slots__ = ("_real",)
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def _use(self) -> Any:
+        if current() is not None:
+            made_before(self, "Lock" if isinstance(self._real, _LOCKS) else "SimpleQueue")
+        return self._real
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of it."""
+        return getattr(self._use(), name)(*args, **kwargs)
+
+    def __enter__(self) -> Any:
+        return self._use().__enter__()
+
+    def __exit__(self, *exception: Any) -> Any:
+        return self._use().__exit__(*exception)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._use(), name)
+
+    def __repr__(self) -> str:
+        return repr(self._real)

@@ -1,0 +1,158 @@
+"""The operating-system threads that play a program's threads, one at a time.
+
+A program's thread must be a real thread: `threading.local`, recursion depth and tracebacks are then its
+own. Starting one costs thirty times what passing a baton costs, so those that have ended their part wait
+here for the next. A baton is a lock that only its owner waits for: passing it is releasing it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import ctypes
+import os
+import sys
+import time
+from _thread import allocate_lock as allocate_lock
+from _thread import get_ident, get_native_id, start_new_thread
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from helpers.schedules.execution import Execution
+
+# Kept, because the names in `_thread` and `threading` are others during a search.
+real_ident = get_ident
+real_monotonic = time.monotonic
+
+# The workers by the identifier of their thread. A thread that is not in here is none of ours.
+_workers: dict[int, Worker] = {}
+_idle: list[Worker] = []
+
+# Whether a thread that has ended its part waits for another. From 3.13 on, what a `threading.local` keeps for a thread
+# goes only when the thread ends: where a program has one that was made before, each part gets a new thread.
+reused = True
+
+
+class Worker:
+    """One operating-system thread.
+
+    Attributes:
+        gate: its baton. Whoever releases it lets this thread run, and then waits for its own.
+        execution: what it takes part in now, or None while it is idle.
+        part: what to do next; it returns the gate to open when it is done.
+    """
+
+    __slots__ = ("execution", "gate", "ident", "native", "part")
+
+    def __init__(self) -> None:
+        self.gate = allocate_lock()
+        self.gate.acquire()
+        self.execution: Execution | None = None
+        self.part: Callable[[], Any] | None = None
+        self.native = 0
+        ready = allocate_lock()
+        ready.acquire()
+        self.ident = start_new_thread(self._live, (ready,))
+        ready.acquire()
+
+    def _live(self, ready: Any) -> None:
+        self.native = get_native_id()
+        _workers[real_ident()] = self
+        locals_of_thread = _thread_dictionary()
+        ready.release()
+        acquire = self.gate.acquire
+        while True:
+            acquire()
+            if self.part is None:
+                break
+            gate = contextvars.Context().run(self.part)
+            # What `threading.local` objects keep for this thread goes, as if the thread had ended.
+            if locals_of_thread:
+                locals_of_thread.clear()
+            self.execution = self.part = None
+            if not reused:
+                del _workers[real_ident()]
+                gate.release()
+                return
+            _idle.append(self)  # before the gate is opened: who runs next may need this very worker
+            gate.release()
+        del _workers[real_ident()]
+
+
+def _thread_dictionary() -> dict[Any, Any]:
+    """Where the interpreter keeps, for the calling thread, what its `threading.local` objects hold."""
+    get = ctypes.pythonapi.PyThreadState_GetDict
+    get.restype = ctypes.c_void_p  # a borrowed reference: `py_object` here would give it back once too often
+    held: dict[Any, Any] = ctypes.cast(get(), ctypes.py_object).value
+    return held
+
+
+def hire(execution: Execution, part: Callable[[], Any]) -> Worker:
+    """Take an idle thread, or a new one, for a part in an execution; it begins when its gate is opened."""
+    worker = _idle.pop() if _idle else Worker()
+    worker.execution = execution
+    worker.part = part
+    return worker
+
+
+def current() -> Execution | None:
+    """The execution that the calling thread belongs to; None for every thread that is not explored."""
+    worker = _workers.get(real_ident())
+    return None if worker is None else worker.execution
+
+
+def where_is(worker: Worker) -> str:
+    """The line a busy worker's thread is at, in words."""
+    from helpers.schedules.reaching import is_own
+
+    frame = sys._current_frames().get(worker.ident)
+    if frame is None:
+        return "nobody knows where"
+    here = f"{frame.f_code.co_name}()"
+    while frame.f_back is not None and not is_own(frame.f_code.co_filename):
+        frame = frame.f_back
+    return f"busy in {here} from line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
+
+
+def raise_in(worker: Worker, error: type[BaseException]) -> None:
+    """Have an exception raised in a busy worker's thread, as soon as it runs Python code again."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(error))
+
+
+def dismiss_idle() -> None:
+    """End the threads that wait for a part."""
+    while _idle:
+        worker = _idle.pop()
+        worker.part = None
+        worker.gate.release()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep the calling thread and the workers on one core, where the system can.
+
+    Between two threads on one core a baton takes 2 microseconds, between two cores 30.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    core = {_core_of_this_thread(allowed)}
+    try:
+        os.sched_setaffinity(0, core)  # threads started from here inherit it
+        for worker in list(_workers.values()):
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(worker.native, core)
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def _core_of_this_thread(allowed: set[int]) -> int:
+    try:
+        with open("/proc/thread-self/stat") as file:
+            core = int(file.read().rpartition(")")[2].split()[36])
+    except (OSError, IndexError, ValueError):
+        core = -1
+    return core if core in allowed else min(allowed)

@@ -1,0 +1,95 @@
+"""The mailbox of chapter 7, a list and an event: for the bench, as explored here and by frontrun.
+
+A process of its own runs it: ``python mailbox.py helpers|frontrun SECONDS``, and prints what it did as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from threading import Event, Thread
+
+
+class Mailbox:
+    def __init__(self) -> None:
+        self.items: list[int] = []
+        self.event = Event()
+        self.taken: list[int] = []
+
+    def produce(self) -> None:
+        for item in range(2):
+            self.items.append(item)
+            self.event.set()
+
+    def consume(self) -> None:
+        """As in chapter 7, once."""
+        self.take()
+        self.event.clear()
+
+    def take(self) -> None:
+        """The same without the clear, so that nobody waits for ever: frontrun sees that by its clock alone."""
+        self.event.wait()
+        with suppress(IndexError):
+            self.taken.append(self.items.pop())
+
+
+def mailbox() -> None:
+    """One producer with two items, two consumers."""
+    box = Mailbox()
+    run(box.produce, box.consume, box.consume)
+    assert len(box.taken) == 2
+
+
+def mailbox_without_clear() -> None:
+    """The same where nobody gets stuck."""
+    box = Mailbox()
+    run(box.produce, box.take, box.take)
+    assert len(box.taken) == 2
+
+
+def run(*targets: object) -> None:
+    threads = [Thread(target=target) for target in targets]  # type: ignore[arg-type]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def by_helpers(seconds: float) -> dict[str, object]:
+    from helpers.schedules import every_schedule
+
+    every_schedule(mailbox_without_clear)  # finds what threads share, starts its threads
+    begin = time.process_time()
+    schedules = 0
+    while time.process_time() - begin < seconds:
+        schedules += every_schedule(mailbox_without_clear).schedules
+    return {"schedules": schedules, "cpu": time.process_time() - begin}
+
+
+def by_frontrun(seconds: float) -> dict[str, object]:
+    import frontrun  # type: ignore[import-not-found]
+    from frontrun._cooperative import patch_locks  # type: ignore[import-not-found]
+
+    patch_locks()  # what its command does
+    begin = time.process_time()
+    result = frontrun.explore(
+        setup=Mailbox,
+        workers=[Mailbox.produce, Mailbox.take, Mailbox.take],
+        invariant=lambda box: len(box.taken) == 2,
+        stop_on_first=False,
+        preemption_bound=None,
+        reproduce_on_failure=0,
+        detect_io=False,
+        total_timeout=seconds,
+    )
+    return {"schedules": result.num_explored, "cpu": time.process_time() - begin}
+
+
+if __name__ == "__main__":
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    who = {"helpers": by_helpers, "frontrun": by_frontrun}[sys.argv[1]]
+    print(json.dumps(who(float(sys.argv[2]))))

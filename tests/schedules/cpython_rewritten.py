@@ -1,0 +1,38 @@
+"""Runs one of CPython's own test modules twice: as it is, and with all its functions rewritten.
+
+Prints, as JSON, the tests that do not pass each time, how many ran, and how many accesses were reported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import sys
+import unittest
+
+from helpers.schedules import accesses, reaching
+from helpers.schedules.rewriting import visible
+from tests.schedules.reports import Listening
+
+
+def failed(suite: unittest.TestSuite) -> tuple[int, list[str]]:
+    result = unittest.TextTestRunner(stream=io.StringIO(), verbosity=0).run(suite)
+    return result.testsRun, sorted({test.id() for test, _ in result.failures + result.errors})
+
+
+def main(name: str) -> None:
+    load = unittest.defaultTestLoader.loadTestsFromModule
+    ran, bare = failed(load(importlib.import_module(name)))
+    del sys.modules[name]  # some keep what they did in their own variables
+    module = importlib.import_module(name)
+    # For once, a part of the standard library is the program.
+    accesses.is_own = reaching.is_own = lambda file: file == module.__file__
+    with visible(*vars(module).values()) as reached, Listening() as listener:
+        again, rewritten = failed(load(module))
+    assert ran == again
+    found = {"ran": ran, "bare": bare, "rewritten": rewritten, "functions": len(reached.functions)}
+    print(json.dumps({**found, "accesses": len(listener.said)}))
+
+
+main(sys.argv[1])

@@ -1,0 +1,66 @@
+"""What can come of a small program: for tests of single models."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from helpers.schedules.execution import Execution
+from helpers.schedules.exploring import explore
+
+STUCK = "stuck"
+
+
+def explored(scenario: Callable[[], Any], mode: str) -> Counter[str]:
+    """Run every schedule; how many of them end how.
+
+    A schedule ends with the `repr` of what the scenario returns, or with its first exception, or stuck.
+    """
+    ends: Counter[str] = Counter()
+    returned: list[Any] = []
+
+    def noted() -> None:
+        returned.clear()
+        returned.append(scenario())
+
+    def ended(execution: Execution) -> None:
+        if execution.raised:
+            error = execution.raised[0].failure
+            ends[f"{type(error).__name__}: {error}"] += 1
+        elif not all(task.done or task.daemon for task in execution.tasks):
+            ends[STUCK] += 1
+        else:
+            ends[repr(returned[0])] += 1
+
+    result = explore(noted, mode=mode, seconds=60, ended=ended, restarted=ends.clear)
+    assert result.exhausted, result.notes
+    assert result.schedules == ends.total()
+    return ends
+
+
+def outcomes(scenario: Callable[[], Any]) -> set[str]:
+    """What can come of a scenario: the same whether all schedules are run or one of each class."""
+    known = set(explored(scenario, "all"))
+    assert set(explored(scenario, "classes")) == known
+    return known
+
+
+def schedules(scenario: Callable[[], Any]) -> tuple[int, int]:
+    """How many schedules there are, and how many classes."""
+    return explored(scenario, "all").total(), explored(scenario, "classes").total()
+
+
+def start(*bodies: Callable[[], Any]) -> list[threading.Thread]:
+    """Start a thread for each."""
+    threads = [threading.Thread(target=body) for body in bodies]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def together(*bodies: Callable[[], Any]) -> None:
+    """Run each in a thread of its own, and wait for all."""
+    for thread in start(*bodies):
+        thread.join()

@@ -1,0 +1,97 @@
+"""An execution that only listens: what rewritten code reports, in order."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import textwrap
+import threading
+from types import SimpleNamespace
+
+from helpers.schedules import accesses
+from helpers.schedules.rewriting import visible
+
+_numbers = itertools.count()
+
+
+class Listener:
+    """Takes the place of an execution in which every access is a step.
+
+    Attributes:
+        said: the accesses, in words.
+        seen: the values that were read or written.
+        places: how many places each access touched.
+        sites: line and column of each.
+        notes: what could not be followed.
+        turns: how many turns of loops began.
+        before: called at each access, before it is made: what "other threads" do meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.seen: list[object] = []
+        self.places: list[int] = []
+        self.touched: list[tuple] = []
+        self.sites: list[tuple[int, int]] = []
+        self.notes: list[tuple[str, int | None]] = []
+        self.turns = 0
+        self.before = lambda: None
+        self.search = SimpleNamespace(met=lambda sites: None)
+
+    def access(self, about, key, write, site, text):
+        return self.access_all([(about, key)], write, site, text)
+
+    def access_all(self, places, write, site, text):
+        hash(tuple(key for _, key in places))
+        self.said.append(text)
+        self.places.append(len(places))
+        self.touched.append(tuple((id(about), key, write) for about, key in places))
+        self.sites.append((site.line, site.column))
+        assert text.startswith("write " if write else "read ")
+        self.before()
+        return True
+
+    def saw(self, value):
+        self.seen.append(value if isinstance(value, (int, str, float, type(None))) else repr(value))
+
+    def again(self, frame, site):
+        self.turns += 1
+
+    def progress(self, frame=None, site=None):
+        self.turns += 1
+
+    def cannot_follow(self, what, site=None):
+        self.notes.append((what, site and site.line))
+
+
+class Listening:
+    """Within this context the calling thread is explored, as far as rewritten code can tell."""
+
+    def __init__(self) -> None:
+        self.listener = Listener()
+
+    def __enter__(self) -> Listener:
+        me, self._current = threading.get_ident(), accesses.current
+        accesses.current = lambda: self.listener if threading.get_ident() == me else None
+        return self.listener
+
+    def __exit__(self, *error) -> None:
+        accesses.current = self._current
+
+
+def defined(source: str, **names) -> dict:
+    """Run a program's text as a notebook's cell is run, so that its source can be found; gives its variables."""
+    source = textwrap.dedent(source)
+    file = f"<program {next(_numbers)}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    variables = {"__name__": "__main__", **names}
+    exec(compile(source, file, "exec"), variables)
+    return variables
+
+
+def reported(function, *args, **keywords):
+    """Call a function while it is rewritten; gives the listener, and what came of the call."""
+    with visible(function) as reached, Listening() as listener:
+        listener.notes += [(what, site and site.line) for what, site in reached.notes]
+        listener.result = function(*args, **keywords)
+    return listener

@@ -1,0 +1,317 @@
+"""The searches: exact numbers of schedules, and that one of each class finds what all of them find."""
+
+from __future__ import annotations
+
+import _thread
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from threading import Lock, Thread
+from typing import Any
+
+import pytest
+
+from helpers.schedules import every_schedule
+from helpers.schedules.exploring import explore
+
+
+def together(*functions: Callable[[], Any]) -> None:
+    threads = [Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def increments(threads: int = 2) -> None:
+    counter = 0
+
+    def increment() -> None:
+        nonlocal counter
+        value = counter
+        counter = value + 1
+
+    together(*[increment] * threads)
+    assert counter == threads
+
+
+def with_a_lock() -> None:
+    counter = 0
+    lock = Lock()
+
+    def increment() -> None:
+        nonlocal counter
+        with lock:
+            counter += 1
+
+    together(increment, increment)
+    assert counter == 2
+
+
+def on_their_own() -> None:
+    one, other = [0], [0]
+
+    def count(cell: list[int]) -> None:
+        cell[0] += 1
+
+    together(lambda: count(one), lambda: count(other))
+    assert one == other == [1]
+
+
+def crossed_locks() -> None:
+    a, b = Lock(), Lock()
+
+    def forth() -> None:
+        with a, b:
+            pass
+
+    def back() -> None:
+        with b, a:
+            pass
+
+    together(forth, back)
+
+
+def outcomes(scenario: Callable[[list[Any]], None], mode: str, bound: int = 2) -> tuple[int, set[str]]:
+    """How many schedules there are, and all that a scenario can leave in the list it is given."""
+    noted: list[Any] = []
+    seen: set[str] = set()
+
+    def once() -> None:
+        noted.clear()
+        scenario(noted)
+
+    result = explore(
+        once,
+        mode=mode,
+        bound=bound,
+        seconds=60,
+        ended=lambda execution: seen.add(repr([noted, [task.done for task in execution.tasks]])),
+        restarted=seen.clear,
+    )
+    assert result.exhausted or mode == "bound", result.notes
+    return result.schedules, seen
+
+
+class TestNumbers:
+    def test_two_increments_have_six_schedules_and_lose_in_four(self) -> None:
+        result = every_schedule(increments, mode="all")
+        assert (result.schedules, result.failing, result.exhausted) == (6, 4, True)
+
+    def test_they_fall_into_four_classes_of_which_two_lose(self) -> None:
+        result = every_schedule(increments)
+        assert (result.mode, result.schedules, result.failing, result.exhausted) == ("classes", 4, 2, True)
+
+    @pytest.mark.parametrize(("bound", "schedules", "failing"), [(0, 2, 0), (1, 4, 2), (2, 6, 4), (3, 6, 4)])
+    def test_a_bound_counts_preemptions(self, bound: int, schedules: int, failing: int) -> None:
+        result = every_schedule(increments, mode="bound", bound=bound)
+        assert (result.schedules, result.failing, result.bound) == (schedules, failing, bound)
+        assert not result.exhausted  # more preemptions might do more
+
+    def test_three_increments(self) -> None:
+        result = every_schedule(lambda: increments(3), mode="all")
+        assert result.schedules == math.factorial(6) // 2**3
+        assert result.schedules - result.failing == math.factorial(3)  # one after the other, in any order
+
+    def test_a_lock_leaves_the_two_orders(self) -> None:
+        for mode in ("all", "classes"):
+            result = every_schedule(with_a_lock, mode=mode)
+            assert (result.schedules, result.failing, result.exhausted) == (2, 0, True)
+
+    def test_what_only_one_thread_touches_is_no_step(self) -> None:
+        for mode in ("all", "classes"):
+            assert every_schedule(on_their_own, mode=mode).schedules == 1
+
+    def test_steps_on_different_locks_are_one_class(self) -> None:
+        def scenario() -> None:
+            locks = [Lock(), Lock()]
+            together(*[lambda lock=lock: lock.acquire() for lock in locks])
+
+        assert every_schedule(scenario, mode="all").schedules == 2
+        assert every_schedule(scenario).schedules == 1
+
+    def test_crossed_locks(self) -> None:
+        everything = every_schedule(crossed_locks, mode="all")
+        assert (everything.schedules, everything.failing) == (6, 2)
+        classes = every_schedule(crossed_locks)
+        assert (classes.schedules, classes.failing) == (3, 1)
+
+    def test_a_timeout_is_one_more_thing_that_can_happen(self) -> None:
+        def scenario(noted: list[Any]) -> None:
+            lock = Lock()
+
+            def hold() -> None:
+                with lock:
+                    pass
+
+            together(hold, lambda: noted.append(lock.acquire(timeout=1)))
+
+        schedules, seen = outcomes(scenario, "all")
+        # Before the other takes it; while the other has it, in vain; after, without or with a wait for it.
+        assert len(seen) == 2
+        assert schedules == 4
+        assert outcomes(scenario, "classes") == (3, seen)
+
+    def test_the_first_schedule_switches_only_where_it_must(self) -> None:
+        def scenario() -> None:
+            order: list[str] = []
+            lock = Lock()
+
+            def note(name: str) -> None:
+                for _ in range(2):
+                    with lock:
+                        order.append(name)
+
+            together(lambda: note("a"), lambda: note("b"))
+            assert order != ["a", "a", "b", "b"]
+
+        failure = every_schedule(scenario, mode="bound", bound=0).shortest
+        assert failure is not None
+        assert failure.string == ""
+
+
+class TestClassesAgainstAll:
+    """The same outcomes, from fewer schedules; programs of everything that is peculiar to the search itself."""
+
+    @pytest.mark.parametrize("seed", range(60))
+    def test_random_programs(self, seed: int) -> None:
+        chance = random.Random(seed)
+        kinds = ["read", "write", "add", "with", "take", "give back", "try", "in time", "alive", "branch", "until", "join"]
+
+        def code(size: int, nested: bool = False) -> list[tuple[Any, ...]]:
+            found: list[tuple[Any, ...]] = []
+            for _ in range(chance.randint(1, size)):
+                kind = chance.choice(kinds)
+                inner = code(1, True) if kind == "with" and not nested else []
+                found.append((kind, chance.randrange(2), inner))
+            return found
+
+        threads = [code(2) for _ in range(chance.choice([2, 2, 3]))]
+        of_main = code(1) if chance.random() < 0.5 else []
+        daemons = [chance.random() < 0.2 for _ in threads]
+        joins = [chance.choice([None, None, None, 1.0, -1.0]) for _ in threads]
+
+        def scenario(noted: list[Any]) -> None:
+            variables = {0: 0, 1: 0}
+            locks = [Lock(), threading.RLock()]
+            started: list[Thread] = []
+
+            def run(steps: list[tuple[Any, ...]], notes: list[Any]) -> None:
+                for kind, which, inner in steps:
+                    match kind:
+                        case "read":
+                            notes.append(variables[which])
+                        case "write":
+                            variables[which] = len(notes) + 1
+                        case "add":
+                            variables[which] += 1
+                        case "with":
+                            with locks[which]:
+                                run(inner, notes)
+                        case "take":
+                            locks[which].acquire()
+                        case "give back":
+                            try:
+                                locks[which].release()
+                            except RuntimeError:
+                                notes.append("not held")
+                        case "try":
+                            notes.append(locks[which].acquire(blocking=False))
+                        case "in time":
+                            notes.append(locks[which].acquire(timeout=1))
+                        case "alive":
+                            notes.append([thread.is_alive() for thread in started])
+                        case "branch":
+                            if variables[which]:
+                                variables[1 - which] = 7
+                        case "until":
+                            while not variables[which]:
+                                pass
+                        case "join":
+                            for thread in started:
+                                if thread is not threading.current_thread():
+                                    thread.join(1)
+
+            noted.extend([] for _ in range(len(threads) + 1))
+            for steps, daemon, notes in zip(threads, daemons, noted, strict=False):
+                started.append(Thread(target=run, args=(steps, notes), daemon=daemon))
+            for thread in started:
+                thread.start()
+            run(of_main, noted[-1])
+            for thread, patience in zip(started, joins, strict=True):
+                if patience != -1:
+                    thread.join(patience)
+            noted.append([variables[0], variables[1]])
+
+        schedules, everything = outcomes(scenario, "all")
+        fewer, seen = outcomes(scenario, "classes")
+        assert seen == everything
+        assert fewer <= schedules
+
+
+class TestLimits:
+    def test_the_time_limit_ends_the_search(self) -> None:
+        def scenario() -> None:
+            lock = Lock()
+
+            def busy() -> None:
+                for _ in range(20):
+                    with lock:
+                        pass
+
+            together(*[busy] * 4)
+
+        began = time.monotonic()
+        result = every_schedule(scenario, mode="all", seconds=0.2)
+        assert time.monotonic() - began < 30
+        assert result.schedules > 0
+        assert not result.exhausted
+        assert result.notes == ("The search was stopped after 0.2 seconds: there may be more schedules.",)
+
+    def test_an_interrupt_ends_it_with_what_was_found(self) -> None:
+        seen = 0
+
+        def ended(_: Any) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == 5:
+                _thread.interrupt_main()
+
+        result = explore(lambda: increments(4), mode="all", seconds=60, ended=ended)
+        assert result.schedules >= 4
+        assert result.failing > 0
+        assert result.shortest is not None
+        assert not result.exhausted
+        assert result.notes == ("The search was interrupted: there may be more schedules.",)
+        assert every_schedule(increments, mode="all").schedules == 6  # all is as before
+
+    def test_an_execution_without_end(self) -> None:
+        def scenario() -> None:
+            lock = Lock()
+            turns = 0
+
+            def turn() -> None:
+                nonlocal turns
+                while turns >= 0:
+                    with lock:
+                        turns += 1
+
+            together(turn, lock.acquire)
+
+        result = every_schedule(scenario, mode="bound", bound=0)
+        assert "divergence" in {failure.kind for failure in result.failures}
+        assert not result.exhausted
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            ({"mode": "some"}, "mode must be 'classes', 'all' or 'bound', not 'some'"),
+            ({"mode": "bound", "bound": -1}, "bound must be a whole number of preemptions, 0 or more, not -1"),
+            ({"seconds": 0}, "seconds must be a number above 0, not 0"),
+        ],
+    )
+    def test_arguments_that_are_none(self, arguments: dict[str, Any], said: str) -> None:
+        with pytest.raises(ValueError, match=said):
+            every_schedule(increments, **arguments)

@@ -1,0 +1,224 @@
+"""How a result shows itself: the same words in text and in a notebook, and a picture of the shortest failure."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any
+
+import pytest
+
+from helpers.schedules import Result, every_schedule
+from tests.test_magics import Kernel, fresh_kernel, tags_in
+
+
+def together(*targets: Callable[[], object]) -> None:
+    threads = [Thread(target=target) for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def two_increments() -> None:
+    counter = 0
+
+    def add() -> None:
+        nonlocal counter
+        counter += 1  # both read, both write
+
+    together(add, add)
+    assert counter == 2, "an update was <lost>"
+
+
+def guarded() -> None:
+    counter = 0
+    lock = Lock()
+
+    def add() -> None:
+        nonlocal counter
+        with lock:
+            counter += 1
+
+    together(add, add)
+    assert counter == 2
+
+
+def pulse() -> None:
+    go = Event()
+
+    def wait() -> None:
+        go.wait()
+
+    def give() -> None:
+        go.set()
+        go.clear()
+
+    together(wait, give)
+
+
+def alone() -> None:
+    together(lambda: None)
+
+
+ADD = two_increments.__code__.co_firstlineno + 5
+START, ASSERT = together.__code__.co_firstlineno + 3, two_increments.__code__.co_firstlineno + 8
+
+
+@pytest.mark.parametrize(("scenario", "options", "said"), [
+    (two_increments, {"mode": "all"}, "4 of 6 schedules fail; all were explored. "
+     "This counts schedules; it is not a probability."),
+    (two_increments, {}, "2 of 4 classes of schedules fail; all were explored. "
+     "This counts classes; it is not a probability."),
+    (two_increments, {"mode": "bound", "bound": 1}, "2 of 4 schedules fail; only those with at most 1 preemption "
+     "were explored. This counts schedules; it is not a probability."),
+    (guarded, {}, "None of 2 classes of schedules fails; all were explored."),
+    (guarded, {"mode": "bound", "bound": 0}, "None of 2 schedules fails; only those with at most 0 preemptions "
+     "were explored."),
+    (pulse, {"mode": "all"}, "1 of 4 schedules fails; all were explored. "
+     "This counts schedules; it is not a probability."),
+    (alone, {"mode": "all"}, "The only schedule does not fail; all were explored."),
+])  # fmt: skip
+def test_one_sentence_says_how_many_of_which_fail(
+    scenario: Callable[[], None], options: dict[str, Any], said: str
+) -> None:
+    assert str(every_schedule(scenario, **options)).splitlines()[0] == said
+
+
+def test_a_search_that_was_cut_short_claims_nothing() -> None:
+    def long() -> None:
+        counter = 0
+
+        def add() -> None:
+            nonlocal counter
+            for _ in range(20):
+                counter += 1
+
+        together(add, add, add)
+
+    text = str(every_schedule(long, mode="all", seconds=0.2))
+    assert "; not all were explored." in text.splitlines()[0]
+    assert "The search was stopped after 0.2 seconds" in text
+
+
+def test_the_text_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    print(every_schedule(two_increments, mode="all"))
+    assert capsys.readouterr().out == (
+        "4 of 6 schedules fail; all were explored. This counts schedules; it is not a probability.\n"
+        "\n"
+        f"AssertionError: an update was <lost> (MainThread, line {ASSERT})\n"
+        '  4 schedules; the shortest schedule: "A B"\n'
+        "\n"
+        "The shortest schedule that fails, step by step:\n"
+        f"   1. MainThread      {START}: start Thread-1 (add)\n"
+        f"   2. MainThread      {START}: start Thread-2 (add)\n"
+        f"   3. Thread-1 (add)  {ADD}: read counter = 0\n"
+        f"   4. Thread-2 (add)  {ADD}: read counter = 0\n"
+        f"   5. Thread-2 (add)  {ADD}: write counter = 1\n"
+        f"   6. Thread-1 (add)  {ADD}: write counter = 1\n"
+    )
+
+
+def test_the_text_is_the_same_every_time_however_long_it_takes() -> None:
+    texts = set()
+    for seconds in (10, 20):
+        texts.add(str(every_schedule(pulse, mode="all", seconds=seconds)))
+        time.sleep(0.01)
+    assert len(texts) == 1
+
+
+@pytest.fixture(scope="module")
+def failing() -> Result:
+    return every_schedule(two_increments, mode="all")
+
+
+def test_a_notebook_gets_the_sentence_a_table_and_the_picture(failing: Result) -> None:
+    assert failing.shortest is not None
+    data, metadata = failing._repr_mimebundle_()
+    assert data["text/plain"] == str(failing)
+    assert metadata["helpers"]["raw"] == ["image/png", "text/html"]
+    summary = failing.shortest.timeline.summary()
+    assert metadata["image/png"]["alt"] == summary
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    page = data["text/html"]
+    assert page.startswith("<p>4 of 6 schedules fail; all were explored. This counts")
+    assert re.findall("<td>(.*?)</td>", page) == [
+        "AssertionError: an update was &lt;lost&gt;",
+        "MainThread",
+        str(ASSERT),
+        "4",
+        "&quot;A B&quot;",
+    ]
+    ((_, image),) = [(tag, attributes) for tag, attributes in tags_in(page) if tag == "img"]
+    assert image["alt"] == summary
+
+
+def test_nothing_to_see_is_said_without_a_picture() -> None:
+    result = every_schedule(guarded)
+    data, metadata = result._repr_mimebundle_()
+    assert data == {"text/html": f"<p>{result}</p>", "text/plain": str(result)}
+    assert metadata == {"helpers": {"raw": []}}
+
+
+def test_what_could_not_be_followed_is_said_in_both() -> None:
+    def reads() -> None:
+        together(lambda: Path(__file__).read_text(), lambda: None)
+
+    result = every_schedule(reads, mode="all")
+    data, _ = result._repr_mimebundle_()
+    for note in result.notes:
+        assert note in data["text/plain"]
+        assert f"<p>{note}</p>" in data["text/html"]
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with fresh_kernel(tmp_path_factory.mktemp("kernel")) as kernel:
+        yield kernel
+
+
+CELL = """\
+from threading import Lock, Thread
+from helpers.schedules import every_schedule
+
+def transfers():
+    checking, savings = Lock(), Lock()
+    def there():
+        with checking, savings:
+            print("there")
+    def back():
+        with savings, checking:
+            print("back")
+    threads = [Thread(target=there), Thread(target=back)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+every_schedule(transfers)
+"""
+
+
+def test_a_cell_that_ends_with_a_result_shows_it(kernel: Kernel) -> None:
+    shown = [kernel.run(CELL) for _ in range(2)]
+    assert shown[0].printed == ""  # what the scenario prints belongs to its schedules
+    ((one,), (other,)) = (cell.displays for cell in shown)
+    assert one["data"]["text/plain"] == other["data"]["text/plain"]
+    assert one["data"]["text/plain"].splitlines() == [
+        "1 of 3 classes of schedules fails; all were explored. This counts classes; it is not a probability.",
+        "",
+        "Thread-1 (there) holds `checking` and waits for `savings`; "
+        "Thread-2 (back) holds `savings` and waits for `checking`",
+        '  1 class; the shortest schedule: "A B"',
+        "",
+        "The shortest schedule that fails, step by step:",
+        "   1. MainThread        14: start Thread-1 (there)",
+        "   2. MainThread        14: start Thread-2 (back)",
+        "   3. Thread-1 (there)  7: acquire checking",
+        "   4. Thread-2 (back)   10: acquire savings",
+    ]
+    assert one["metadata"]["helpers"]["raw"] == ["image/png", "text/html"]
