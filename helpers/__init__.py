@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from helpers.labs.panel import PipelineLab
     from helpers.recording import record
+    from helpers.schedules import every_schedule, play
     from helpers.script import Line, Run, run_script
     from helpers.timeline import Timeline
     from helpers.zooming import zoom
 
-__all__ = ["Line", "Run", "Timeline", "record", "run_script", "zoom"]
+__all__ = ["Line", "PipelineLab", "Run", "Timeline", "record", "run_script", "zoom"]
 
 _ROOMS = {
     "Line": "helpers.script",
+    "PipelineLab": "helpers.labs.panel",
     "Run": "helpers.script",
     "Timeline": "helpers.timeline",
+    "every_schedule": "helpers.schedules",
+    "play": "helpers.schedules",
     "record": "helpers.recording",
     "run_script": "helpers.script",
     "zoom": "helpers.zooming",

@@ -41,6 +41,8 @@ from helpers.timeline import Timeline
 from helpers.transcript import Transcript, canonical, html
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from helpers.timeline.picture.drawing import TimelineFigure
 
 BETWEEN_UPDATES = 0.1  # seconds, at least: a page cannot follow every line of a fast script
@@ -70,13 +72,22 @@ def picture(timeline: Timeline, axis: str = "time") -> Bundle:
 
 
 def shown(figure: TimelineFigure) -> Bundle:
-    """Make a notebook's output of a timeline's figure.
+    """Make a notebook's output of a timeline's figure, with the timeline's summary as its text."""
+    return picture_of(figure, figure.timeline.summary())
+
+
+def picture_of(figure: Figure, text: str) -> Bundle:
+    """Make a notebook's output of a figure.
 
     The picture is sent twice. JupyterLab gives an ``image/png`` no alternative text, whatever its metadata
     say, so that it is shown as HTML; programs that make something else of a notebook take the image.
 
+    Args:
+        figure: what is shown.
+        text: the same in words: the plain text and the alternative text.
+
     Returns:
-        Data and metadata; the plain text and the alternative text are the timeline's summary.
+        Data and metadata.
     """
     width, height = (round(inches * PIXELS_PER_INCH) for inches in figure.get_size_inches())
     drawn, image = io.BytesIO(), io.BytesIO()
@@ -87,13 +98,12 @@ def shown(figure: TimelineFigure) -> Bundle:
     )
     few_colours.save(image, "PNG", optimize=True)
     png = base64.b64encode(image.getvalue()).decode()
-    summary = figure.timeline.summary()
-    img = f'<img alt="{escape(summary)}" width="{width}" src="data:image/png;base64,{png}">'
+    img = f'<img alt="{escape(text)}" width="{width}" src="data:image/png;base64,{png}">'
     metadata = {
-        "image/png": {"alt": summary, "width": width, "height": height},
+        "image/png": {"alt": text, "width": width, "height": height},
         "helpers": {"raw": ["image/png", "text/html"]},
     }
-    return {"image/png": png, "text/html": img, "text/plain": summary}, metadata
+    return {"image/png": png, "text/html": img, "text/plain": text}, metadata
 
 
 def fingerprint(line: str, cell: str) -> str:

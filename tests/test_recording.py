@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import inspect
 import os
+import pickle
 import queue
 import subprocess
 import sys
@@ -237,6 +238,7 @@ class Account:
 
 earlier, unrecorded_sleep = Lock(), sleep
 forks = [Lock(), Lock()]
+again = threading.RLock()
 by_name = {"a": Lock()}
 account = Account()
 
@@ -258,6 +260,45 @@ def test_locks_made_and_functions_imported_earlier_are_recorded_too():
     assert states(timeline, 0) == [("sleep", "")] * 5
     assert earlier.locked()
     earlier.release()
+
+
+def test_a_re_entrant_lock_made_earlier_is_recorded_too():
+    bare, kind = again, type(again)
+
+    def use(name: str) -> None:
+        with again, again:
+            again.acquire()
+            again.release()
+        assert not again._is_owned()
+        notified = threading.Condition(again)
+        with again, notified:
+            notified.wait(0.001)
+
+    with again, record() as timeline:  # held when it begins
+        assert again is not bare and isinstance(again, kind) and again._is_owned()
+        thread = threading.Thread(target=use, args=("other",), name="other")
+        thread.start()
+        while not any("_wait" in frame.f_code.co_name for frame in _frames_of(thread)):
+            time.sleep(0.001)
+        again.release()
+        thread.join()
+        for wrong in (lambda: again.release(), lambda: again.acquire(False, 1), lambda: pickle.dumps(again)):
+            with pytest.raises((RuntimeError, ValueError, TypeError)):
+                wrong()
+        again.acquire()
+    assert again is bare
+    assert states(timeline, 1)[0] == ("lock", "again")
+    assert [(hold.lane, hold.lock.name, hold.lock.kind, hold.open) for hold in timeline.holds] == [
+        *[(1, "again", "RLock", False)] * 3,
+        (0, "again", "RLock", True),
+    ]
+
+
+def _frames_of(thread):
+    frame = sys._current_frames().get(thread.ident)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def test_a_condition_made_earlier_is_waited_for():

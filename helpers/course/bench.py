@@ -1,4 +1,4 @@
-"""Measure what the course's tools cost, against going without and others: ``python -m helpers bench``.
+"""Measure the course's tools against what they must reach, and against others: ``python -m helpers bench``.
 
 The benches are no part of what the course needs: they live with the tests, in ``tests/benchmarks``.
 """
@@ -12,7 +12,11 @@ import sys
 
 from helpers.course.requirements import ROOT
 
-BENCHES = {"recorder": "what recording costs a program, and what it must not lose"}
+BENCHES = {
+    "labs": "how near the lab's workers come to the rates that are set, and what it costs",
+    "recorder": "what recording costs a program, and what it must not lose",
+    "schedules": "what every_schedule finds, what it must not miss, and how fast it is",
+}
 
 
 def main(argv: list[str]) -> int:

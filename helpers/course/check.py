@@ -30,6 +30,10 @@ BROWSERS_ELSEWHERE = (
     "C:/Program Files/Google/Chrome/Application/chrome.exe",
     "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
 )
+NO_BROWSER = (
+    "no Chromium, Chrome or Edge was found; install any of them (on Debian: apt install chromium), "
+    "only the browser tests need it"
+)
 TWO_THREADS = """\
 import threading
 thread = threading.Thread(target=print, args=("hello",))
@@ -131,7 +135,7 @@ def browser() -> str:
     """The browser tests, which are optional, find a browser."""
     found = find_browser()
     if found is None:
-        raise Problem("no Chromium, Chrome or Edge was found: only the browser tests need one")
+        raise Problem(NO_BROWSER)
     return f"a browser for the browser tests: {found}"
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import _thread
 import sys
 
-from . import io, processes, sleeping, tape
-from .fileformat import BEGIN
+from . import io, processes, sleeping, stdin, tape
 from .patching import put_back, when_imported
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
@@ -27,7 +26,7 @@ __all__ = ["default_start_method", "start", "stop"]
 _PATCHES = (
     ("queue", "queues", "install"),
     ("selectors", "selecting", "install"),
-    ("select", "io", "select"),
+    ("select", "selecting", "select"),
     ("socket", "io", "socket"),
     ("subprocess", "processes", "popen"),
     ("multiprocessing.process", "multiprocess", "process"),
@@ -84,6 +83,9 @@ def start(
     sleeping.install()
     processes.install()
     io.install()
+    stdin.install()
+    if not only_this_thread:
+        stdin.watch()
     when_imported("threading", _threading)
     for name, module, function in _PATCHES:
         when_imported(name, _patch(module, function))
@@ -91,7 +93,7 @@ def start(
         from . import namespaces  # no script needs it
 
         namespaces.install(names_in)
-    tape.record(BEGIN << 56)
+    tape.begin()
 
 
 def stop() -> None:

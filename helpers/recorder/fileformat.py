@@ -8,18 +8,22 @@ A segment is a row of pages of `PAGE` bytes. Page 0 is the header: the `repr` of
 with zero bytes; its last record is described at INCOMPLETE. Every other page begins with a record of
 its own (`PAGE_OF_EVENTS` or `PAGE_OF_TEXT`); a page that begins with zero bytes was never used.
 
-A page of events belongs to one lane (one thread), so no two threads ever write to the same page, and
-holds records of 16 bytes: the time (nanoseconds of `time.perf_counter_ns`, which all processes of a
+A page of events belongs to one lane (one thread) at a time, so no two threads ever write to the same page,
+and holds records of 16 bytes: the time (nanoseconds of `time.perf_counter_ns`, which all processes of a
 machine share) and a code. The code is written last: a record whose code is zero was never finished.
 
     code = kind << 56 | detail << 32 | number
+
+The page's own record says whose it is at first: `detail` is the number of the lane, `number` that of its
+Thread object, or 0. A thread that ends leaves the rest of its page to one that begins: from a BEGIN on, the
+page belongs to the lane that this names in the same way.
 
 A page of text holds lines: definitions of the numbers that the records use (see `tape.define`).
 """
 
 from __future__ import annotations
 
-FORMAT = 1
+FORMAT = 2
 PAGE = 4096
 RECORD = 16
 FIRST_SEGMENT = 32 * PAGE
@@ -33,12 +37,12 @@ LOST = "lost"
 # Where such a file cannot be made, page 0 of a segment ends with a record that says it, by this code.
 INCOMPLETE = {LIMIT_REACHED: 1, LOST: 2}
 
-PAGE_OF_EVENTS = 1  # the record's time is the number of the lane
+PAGE_OF_EVENTS = 1
 PAGE_OF_TEXT = 2
 
 # What a lane does. `number` names the object it does it to, unless said otherwise.
-BEGIN = 3  # the lane's first event; the number of its Thread object, or 0
-END = 4
+BEGIN = 3  # the lane's first event; detail: the number of the lane; number: that of its Thread object, or 0
+END = 4  # its last; `detail` and `number` as for CPU
 WAIT = 5  # it may have to wait from here on; detail: which side of a queue
 GOT = 6  # the wait ended, and it has what it waited for; detail as for WAIT, or CLOSED
 GAVE_UP = 7  # the wait ended without: a timeout or an exception
@@ -57,6 +61,7 @@ REAP = 19  # it learned how a child ended; detail: the wait status; number: the 
 EXIT = 20  # its process is about to end; detail: the exit code where it is known (os._exit)
 TIMED_OUT = 21  # the condition's wait that just ended was ended by its timeout, by nobody
 CPU = 22  # the CPU time its thread has used, nanoseconds; `detail` and `number` are one number
+IDENT = 23  # what threading.get_ident() calls its thread; `detail` and `number` are one number
 
 # Sides of a queue.
 EMPTY = 0
@@ -80,8 +85,13 @@ UNFINISHED_TASKS = "unfinished tasks of"
 TASKS = "tasks for"  # queues of a pool or an executor
 RESULTS = "results of"
 
+# The key of a pipe, or a pair of sockets: this, and the device and inode of each end; by either it is known
+# again.
+ENDS = "ends"
+
 # First letters of the lines of text; the fields behind are separated by tabs.
 DEFINE = "D"  # number, kind, name, file, line, internal (0 or 1), key shared between processes
-LANE = "L"  # lane, thread ident, name, daemon (0 or 1)
+LANE = "L"  # of a lane that begins with no Thread object: lane, thread ident, name, daemon (0 or 1)
 PROCESS = "P"  # number of a Process object, process id
 NAME = "N"  # name of this process
+RENAME = "R"  # number of a Thread object, the name it has been given since

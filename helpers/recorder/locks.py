@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
 
+_OWN = vars(threading)  # what it makes for itself is found out quickly: there is a lock in every Thread
 _original_rlock = threading.RLock  # of this name there is a function, and what it makes is another type
 
 
@@ -132,7 +133,10 @@ class Lock(metaclass=_Kind):
     _free: int
 
     def __new__(cls) -> Any:
-        file, line, internal = caller(sys._getframe(1))
+        frame = sys._getframe(1)
+        if frame.f_globals is _OWN:
+            return _thread.allocate_lock()
+        file, line, internal = caller(frame)
         if internal:
             return _thread.allocate_lock()
         return cls.around(_thread.allocate_lock(), tape.define("Lock", file=file, line=line))
@@ -286,6 +290,65 @@ class RLock(_thread.RLock, metaclass=_Kind):  # type: ignore[misc]
     def _at_fork_reinit(self) -> None:
         self._depth = 0
         super()._at_fork_reinit()  # type: ignore[misc]
+
+
+class RLockBefore:
+    """Records what is done through it to a re-entrant lock of C, which was made before the recording."""
+
+    __slots__ = ("__weakref__", "_depth", "_lock", "_number")
+    __class__ = property(lambda self: _thread.RLock)
+
+    def __init__(self, lock: Any, number: int) -> None:
+        self._lock, self._number = lock, number
+        # Written only by the thread that owns the lock, as which it may be seen here for the first time.
+        self._depth = int(repr(lock).rpartition("count=")[2].split()[0])
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if blocking is not True or timeout != -1:
+            _judge(blocking, timeout)
+        if not self._lock.acquire(False):
+            got = bool(blocking) and _wait(self._lock.acquire, self._number, timeout)
+            if got:
+                self._depth = 1
+            return got
+        self._depth += 1
+        if self._depth == 1:
+            record(TAKE | self._number)
+        return True
+
+    def release(self) -> None:
+        if self._lock._is_owned():
+            if self._depth == 1:
+                record(FREE | self._number)
+            self._depth -= 1
+        self._lock.release()
+
+    __enter__ = acquire
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lock, name)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle '_thread.RLock' object")
+
+    def __repr__(self) -> str:
+        return repr(self._lock)
+
+    # As in RLock.
+    def _release_save(self) -> Any:
+        depth, self._depth = self._depth, 0
+        record(FREE | self._number)
+        return depth, self._lock._release_save()
+
+    def _acquire_restore(self, state: Any) -> None:
+        depth, inner = state
+        record(WAIT | self._number)
+        self._lock._acquire_restore(inner)
+        record(GOT | self._number)
+        self._depth = depth
 
 
 def _methods_of(cls: type, names: str) -> list[tuple[Any, str, Any]]:

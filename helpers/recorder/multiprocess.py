@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 
-from . import fileformat, tape
+from . import fileformat, io, tape
 from .patching import NUMBER, replace, same_face, user_frame
 from .signals import number_of
 from .tape import record
@@ -288,20 +288,50 @@ def connection(module: Any) -> None:
     """Patch `multiprocessing.connection`: a pipe that is full, or empty."""
     cls = module.Connection
     original_send, original_receive = cls._send_bytes, cls._recv_bytes
+    original_poll, original_pipe = cls._poll, module.Pipe
 
-    def _send_bytes(self: Any, *args: Any, **kwargs: Any) -> Any:
-        record(WAIT | fileformat.FULL << 32 | PIPE)
-        try:
-            return original_send(self, *args, **kwargs)
-        finally:
-            record(GOT | PIPE)
+    def _send_bytes(self: Any, data: Any) -> None:
+        blocks = len(data) > _SURE or io.would_block(self._handle, io.OUT)
+        io.transfer(_number_of_connection(self), io.OUT, blocks, original_send, self, data)
 
-    def _recv_bytes(self: Any, *args: Any, **kwargs: Any) -> Any:
-        record(WAIT | PIPE)
+    def _recv_bytes(self: Any, *args: Any) -> Any:
+        blocks = io.would_block(self._handle, io.IN)
+        return io.transfer(_number_of_connection(self), io.IN, blocks, original_receive, self, *args)
+
+    def _poll(self: Any, timeout: float) -> bool:
+        if timeout is not None and timeout <= 0:
+            return bool(original_poll(self, timeout))
+        number = _number_of_connection(self)
+        record(WAIT | number)
+        ready = False
         try:
-            return original_receive(self, *args, **kwargs)
+            ready = bool(original_poll(self, timeout))
         finally:
-            record(GOT | PIPE)
+            record((GOT if ready else GAVE_UP) | number)
+        return ready
+
+    def Pipe(*args: Any, **kwargs: Any) -> Any:
+        ends = original_pipe(*args, **kwargs)
+        frame: FrameType | None = sys._getframe(1)
+        if frame and frame.f_globals.get("__name__") == "multiprocessing.context":
+            frame = frame.f_back
+        if sys.platform != "win32":
+            io.made("multiprocessing.Pipe", (ends[0].fileno(), ends[1].fileno()), frame)
+        return ends
 
     replace(cls, "_send_bytes", same_face(_send_bytes, original_send))
     replace(cls, "_recv_bytes", same_face(_recv_bytes, original_receive))
+    replace(cls, "_poll", same_face(_poll, original_poll))
+    replace(module, "Pipe", same_face(Pipe, original_pipe))
+
+
+_SURE = 4096  # for so many bytes there is room in a pipe that is not full
+
+
+def _number_of_connection(connection: Any) -> int:
+    number: int | None = connection.__dict__.get(NUMBER)
+    if number is None:
+        # On Windows it is no file descriptor.
+        known = 0 if sys.platform == "win32" else io.channel(connection._handle, define_sockets=True)
+        number = connection.__dict__[NUMBER] = known or PIPE
+    return number

@@ -10,7 +10,7 @@ from __future__ import annotations
 import _thread
 
 from . import tape
-from .locks import Lock
+from .locks import Lock, RLockBefore
 from .patching import rebind, replacements
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
@@ -24,16 +24,18 @@ _MOST = 1000  # nobody looks for a lock among more
 def install(namespaces: list[dict[str, Any]]) -> None:
     """Have names in these global namespaces mean what records, until `put_back`."""
     functions = replacements()  # from threading import Lock; from time import sleep
-    locks: dict[int, Lock] = {}  # one lock may have several names
+    locks: dict[int, Lock | RLockBefore] = {}  # one lock may have several names
     for namespace in namespaces:
         for name, value in list(namespace.items()):
             if id(value) in functions:
                 rebind(namespace, name, functions[id(value)])
         for container, key, name in list(_places(namespace)):
             bare = container[key]
-            if type(bare) is _thread.LockType:
+            if type(bare) in (_thread.LockType, _thread.RLock):
                 if id(bare) not in locks:
-                    locks[id(bare)] = Lock.around(bare, tape.define("Lock", name))
+                    kind = "Lock" if type(bare) is _thread.LockType else "RLock"
+                    number = tape.define(kind, name)
+                    locks[id(bare)] = (Lock.around if kind == "Lock" else RLockBefore)(bare, number)
                 rebind(container, key, locks[id(bare)])
 
 

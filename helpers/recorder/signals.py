@@ -24,6 +24,10 @@ WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAV
 TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
 SIGNAL, TIMED_OUT = fileformat.SIGNAL << 56, fileformat.TIMED_OUT << 56
 
+# What `threading` itself makes, such as the event that says that a thread has begun, is not recorded; and as
+# every thread has one, that is seen by this.
+_OWN = vars(threading)
+
 
 def number_of(made: Any) -> int:
     """The number of an object, or 0 where it is the standard library's own and not recorded."""
@@ -69,8 +73,16 @@ def _define_in_init(cls: Any) -> None:
 
 
 def _event() -> None:
-    cls = threading.Event
-    original, original_set = cls.wait, cls.set
+    cls: Any = threading.Event
+    init, original_set = cls.__init__, cls.set
+    original: Callable[..., bool] = cls.wait
+
+    def __init__(self: Any) -> None:
+        if sys._getframe(1).f_globals is _OWN:
+            setattr(self, NUMBER, 0)
+        else:
+            give_number(self)
+        init(self)
 
     def wait(self: Any, timeout: float | None = None) -> bool:
         number = getattr(self, NUMBER, None)
@@ -94,7 +106,7 @@ def _event() -> None:
             record(SIGNAL | number)
         original_set(self)
 
-    _define_in_init(cls)
+    replace(cls, "__init__", same_face(__init__, init))
     replace(cls, "wait", same_face(wait, original))
     replace(cls, "set", same_face(set, original_set))
 
@@ -117,9 +129,14 @@ def follow(condition: Any, number: int) -> None:
 
 def _condition() -> None:
     cls: Any = threading.Condition
-    init, original, original_notify = cls.__init__, cls.wait, cls.notify
+    init, original_notify = cls.__init__, cls.notify
+    original: Callable[..., bool] = cls.wait
 
     def __init__(self: Any, lock: Any = None) -> None:
+        if sys._getframe(1).f_globals is _OWN:
+            setattr(self, NUMBER, 0)
+            init(self, lock)
+            return
         number = give_number(self)
         if number and lock is None:
             file, line, _ = caller(sys._getframe(1), self)
@@ -129,24 +146,26 @@ def _condition() -> None:
             follow(self, number)
 
     def wait(self: Any, timeout: float | None = None) -> bool:
+        number = getattr(self, NUMBER, None)
+        # The moment a starter waits for its thread is none of the program's.
+        if number == 0 and getattr(tape.local, "starting", False):
+            return original(self, timeout)
         # Without the lock it raises before it waits.
         if not self._is_owned():
-            return bool(original(self, timeout))
-        if getattr(self, NUMBER, None) is None:  # made before the recording began
-            follow(self, number_of(self))
-        number = number_of(self)
+            return original(self, timeout)
+        if number is None:  # made before the recording began
+            number = number_of(self)
+            follow(self, number)
         if not number:
             # The library's own, in an Executor or a feeder thread: that it waits is told all the
-            # same, or it would seem to run. But not the moment a starter waits for its thread.
-            if getattr(tape.local, "starting", False):
-                return bool(original(self, timeout))
+            # same, or it would seem to run.
             record(WAIT | fileformat.INTERNAL)
             try:
-                return bool(original(self, timeout))
+                return original(self, timeout)
             finally:
                 record(GOT | fileformat.INTERNAL)
         record(WAIT | number)
-        notified = bool(original(self, timeout))
+        notified = original(self, timeout)
         if not notified:
             record(TIMED_OUT | number)
         return notified

@@ -29,12 +29,16 @@ now = time.perf_counter_ns
 pack_into = struct.Struct("<qq").pack_into
 # What writing an event ends in where the thread has no page yet, or its page has no slot left.
 NO_ROOM = (AttributeError, StopIteration)
+_USUAL = 1000  # characters of a line, none of which is longer than four bytes
 _SLOTS = range(fileformat.RECORD, fileformat.PAGE, fileformat.RECORD)
+BEGIN, END, IDENT = fileformat.BEGIN << 56, fileformat.END << 56, fileformat.IDENT << 56
+CPU, PAGE_OF_EVENTS = fileformat.CPU << 56, fileformat.PAGE_OF_EVENTS << 56
 
 # Where a thread whose events are not wanted writes: always to the same place.
 _NOWHERE: tuple[memoryview, Slot] = (memoryview(bytearray(fileformat.RECORD)), itertools.repeat(0).__next__)
 
-local = _thread._local()  # .tape: this thread's (page, next offset)
+# .tape: this thread's (page, next offset); .lane: its lane, as the record of a page and BEGIN name it.
+local = _thread._local()
 folder = ""
 on = False
 # None: every thread is recorded. A set: only the threads with these idents (a notebook kernel has others).
@@ -47,6 +51,11 @@ _process = ""  # names this process's files
 _header: dict[str, object] = {}
 _size = fileformat.FIRST_SEGMENT
 _pages: list[memoryview] = []  # unused pages of the newest segment; list.pop is atomic
+# What threads that have ended left of their pages, and the `local` in which these were theirs.
+_left: list[tuple[_thread._local, tuple[memoryview, Slot]]] = []
+# Where threads that have begun and done nothing yet, by their idents, will write, and as which lane: a part
+# of `local` takes longer to make than the rest of what a new thread needs, and some do nothing to the end.
+_begun: dict[int, tuple[_thread._local, tuple[memoryview, Slot], int]] = {}
 _keep: list[mmap.mmap] = []  # mapped files must outlive their views, to the very end
 _text: memoryview | None = None
 _text_at = 0
@@ -92,10 +101,10 @@ def renew_after_fork(fork: int) -> None:
 
 
 def _renew(parent: dict[str, object]) -> None:
-    global local, _header, _lanes, _pages, _process, _segments, _size, _text
+    global local, _begun, _header, _lanes, _left, _pages, _process, _segments, _size, _text
     local = _thread._local()
     _lanes, _segments = itertools.count(), itertools.count()
-    _size, _pages, _text = fileformat.FIRST_SEGMENT, [], None
+    _size, _pages, _left, _begun, _text = fileformat.FIRST_SEGMENT, [], [], {}, None
     began = now()
     _process = f"{os.getpid()}-{began}"
     _header = {
@@ -128,7 +137,7 @@ def record_cpu() -> None:
 
 def _cpu() -> int:
     # A system call, but one that does not let go of the interpreter's lock.
-    return fileformat.CPU << 56 | time.thread_time_ns()
+    return CPU | time.thread_time_ns()
 
 
 def admit() -> None:
@@ -140,8 +149,58 @@ def admit() -> None:
         local.__dict__.pop("tape", None)
 
 
+def begin(number: int = 0) -> None:
+    """Write down that the calling thread begins; `number` is that of its Thread object, if it has one."""
+    here = local  # another recording may begin meanwhile
+    ident = _thread.get_ident()
+    if not on or (admitted is not None and ident not in admitted):
+        here.tape = _NOWHERE
+        return
+    lane = next(_lanes) << 32 | number
+    if not number:
+        _write(_lane_line(lane >> 32))
+    try:
+        of, tape = _left.pop()
+        if of is not here:
+            raise IndexError
+        page, slot = tape
+        pack_into(page, slot(), now(), BEGIN | lane)
+        pack_into(page, slot(), now(), IDENT | ident)
+    except (IndexError, StopIteration):
+        here.lane = lane
+        turn_page(BEGIN | lane)
+        record(IDENT | ident)
+    else:
+        _begun[ident] = here, tape, lane
+
+
+def end() -> None:
+    """Write down that the calling thread ends, and leave the rest of its page to one that begins."""
+    code = END | time.thread_time_ns()
+    here, idle = local, _begun.pop(_thread.get_ident(), None)
+    if idle is not None and idle[0] is not here:
+        idle = None
+    try:
+        page, slot = tape = idle[1] if idle else here.tape
+        pack_into(page, slot(), now(), code)
+    except NO_ROOM:
+        if idle:
+            here.lane = idle[2]
+        turn_page(code)
+        return
+    if tape is not _NOWHERE:
+        if not idle:
+            del here.tape  # what the thread still does, destructors and the like, it writes elsewhere
+        _left.append((here, tape))
+
+
 def turn_page(code: int) -> None:
     """Give the calling thread its first or next page and write the event there."""
+    begun = _begun.pop(_thread.get_ident(), None)
+    if begun is not None and begun[0] is local:
+        _, local.tape, local.lane = begun
+        record(code)
+        return
     lane = getattr(local, "lane", None)
     if not on or (lane is None and admitted is not None and _thread.get_ident() not in admitted):
         local.tape = _NOWHERE
@@ -152,12 +211,12 @@ def turn_page(code: int) -> None:
         return
     lane = getattr(local, "lane", None)  # once more: a signal handler may have been first
     if lane is None:
-        lane = local.lane = next(_lanes)
-        _write(_lane_line(lane))
+        lane = local.lane = next(_lanes) << 32
+        _write(_lane_line(lane >> 32))
     slot = iter(_SLOTS).__next__
     pack_into(page, slot(), now(), code)
     pack_into(page, slot(), now(), _cpu())
-    pack_into(page, 0, lane, fileformat.PAGE_OF_EVENTS << 56)
+    pack_into(page, 0, 0, PAGE_OF_EVENTS | lane)
     local.tape = page, slot
 
 
@@ -173,16 +232,43 @@ def define(
         internal: made inside the standard library.
         key: names an object that several processes share, so that the reader knows it again.
     """
+    global _text_at
     number = next(_numbers)
-    fields = (str(number), kind, name[:200], file[-1000:], str(line), str(int(internal)), key[:200])
-    _define(fileformat.DEFINE, *fields)
+    text = f"{fileformat.DEFINE}\t{number}\t{kind}\t{name}\t{file}\t{line}\t{internal:d}\t{key}\n"
+    if len(text) > _USUAL or text.count("\t") != 7 or text.count("\n") != 1:
+        fields = (str(number), kind, name[:200], file[-1000:], str(line), str(int(internal)), key[:200])
+        _say(_line(fileformat.DEFINE, *fields))
+        return number
+    data = text.encode("utf-8", "backslashreplace")
+    # `_say` and `_write` for what is usual, written out: there may be many threads and locks.
+    if _definitions is None and on:
+        with _growing:
+            begin = _text_at
+            end = begin + len(data)
+            if _text is not None and end <= fileformat.PAGE:
+                _text_at = end
+                _text[begin:end] = data
+                return number
+    _say(data)
     return number
+
+
+def rename(number: int, name: str) -> None:
+    """Write down that the Thread object with this number has another name now."""
+    _say(_line(fileformat.RENAME, str(number), name[:200]))
+
+
+def rename_lane(name: str) -> None:
+    """Write down that the calling thread, which began with no Thread object, has another name now."""
+    lane = getattr(local, "lane", None)
+    if lane is not None:
+        _write(_line(fileformat.LANE, str(lane >> 32), str(_thread.get_ident()), name[:200], "0"))
 
 
 def define_process(number: int, pid: int) -> None:
     """Write down that the Process object with this number has this process id."""
     _numbers_of_processes[pid] = number
-    _define(fileformat.PROCESS, str(number), str(pid))
+    _say(_line(fileformat.PROCESS, str(number), str(pid)))
 
 
 def number_of_process(pid: int) -> int:
@@ -194,11 +280,10 @@ def number_of_process(pid: int) -> int:
 
 def define_name(name: str) -> None:
     """Write down what this process is called."""
-    _define(fileformat.NAME, name[:200])
+    _say(_line(fileformat.NAME, name[:200]))
 
 
-def _define(*fields: str) -> None:
-    line = _line(*fields)
+def _say(line: bytes) -> None:
     if _definitions is not None:
         _definitions.append(line)
     _write(line)

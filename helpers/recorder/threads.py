@@ -7,14 +7,14 @@ import sys
 import threading
 
 from . import fileformat, tape
-from .patching import NUMBER, caller, replace, same_face
-from .tape import record, turn_page
+from .patching import NUMBER, replace, same_face
+from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
     from typing import Any
 
-BEGIN, END, START = fileformat.BEGIN << 56, fileformat.END << 56, fileformat.START << 56
+START = fileformat.START << 56
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 UNDONE, RAISED = fileformat.UNDONE << 56, fileformat.RAISED << 56
 
@@ -24,14 +24,13 @@ def _thread_class() -> None:
     original_start, original_join, original_bootstrap = cls.start, cls.join, cls._bootstrap_inner
 
     def start(self: Any) -> None:
-        started = getattr(self, "_started", None)
         # Not initialised, or started before: it raises, and is no other thread for it.
-        if started is None or started.is_set():
+        if getattr(self, "_ident", 0) is not None:
             original_start(self)
             return
-        file, line, _ = caller(sys._getframe(1))
-        kind = "daemon Thread" if self.daemon else "Thread"
-        number = tape.define(kind, self.name, file, line)
+        frame = sys._getframe(1)
+        kind = "daemon Thread" if self._daemonic else "Thread"
+        number = tape.define(kind, self._name, frame.f_code.co_filename, frame.f_lineno)
         setattr(self, NUMBER, number)
         record(START | number)
         tape.local.starting = True
@@ -76,16 +75,25 @@ def _thread_class() -> None:
             report(*arguments)
 
         self._invoke_excepthook = report_and_record
-        turn_page(BEGIN | number)  # to its first; to find out that it has none would take as long again
+        tape.begin(number)
         try:
             original_bootstrap(self)
         finally:
-            tape.record_cpu()
-            record(END | number)
+            tape.end()
             if tape.admitted is not None:
                 # The ident may be given to a thread that is none of ours.
                 tape.admitted.discard(_thread.get_ident())
 
+    def rename(self: Any, name: str) -> None:
+        original_name.fset(self, name)
+        number = getattr(self, NUMBER, 0)
+        if number:
+            tape.rename(number, self._name)
+        elif self._ident == _thread.get_ident():
+            tape.rename_lane(self._name)  # the main thread
+
+    original_name = cls.name
+    replace(cls, "name", property(original_name.fget, rename, original_name.fdel, original_name.__doc__))
     replace(cls, "start", same_face(start, original_start))
     replace(cls, "join", same_face(join, original_join))
     replace(cls, "_bootstrap_inner", same_face(bootstrap, original_bootstrap))

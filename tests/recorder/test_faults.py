@@ -13,6 +13,7 @@ import pytest
 from helpers import script
 from helpers.recorder import fileformat
 from helpers.script import run_script
+from helpers.timeline.building import build
 from helpers.timeline.reading import Recording
 
 ROOT = Path(__file__).parents[2]
@@ -360,6 +361,54 @@ print(int.from_bytes(count[:], "little"))
             assert {code >> 56 for code in events[:, 1].tolist()} <= known
             assert (events[1:, 0] >= events[:-1, 0]).all()
     assert run.timeline.notes == ()
+
+
+@posix
+@pytest.mark.parametrize("after", [1, 100, 1_000])
+def test_a_kill_while_threads_begin_and_end_keeps_every_one(after):
+    run = run_script(
+        f"""
+import mmap, os, signal, threading
+ended = [mmap.mmap(-1, 8) for _ in range(2)]
+def work(count):
+    while True:
+        thread = threading.Thread(target=int, name="short"); thread.start(); thread.join()
+        count[:] = (int.from_bytes(count[:], "little") + 1).to_bytes(8, "little")
+def total(): return sum(int.from_bytes(count[:], "little") for count in ended)
+pid = os.fork()
+if pid == 0:
+    for count in ended: threading.Thread(target=work, args=(count,), name="starter").start()
+    signal.pause()
+while total() < {after}: pass
+os.kill(pid, signal.SIGKILL)
+os.wait()
+print(total())
+""",
+        timeout=60,
+    )
+    counted = int(run.stdout)
+    assert counted >= after
+    lanes = run.timeline.lanes[1:]
+    assert lanes[0].detail == "SIGKILL"
+    assert {lane.thread for lane in lanes} == {"MainThread", "starter", "short"}
+    short = [lane for lane in lanes if lane.thread == "short"]
+    ends = [lane.ending for lane in short].count("ended")
+    # Of each starter, the last one may have ended, or begun, and not been counted.
+    assert 0 <= ends - counted <= 2
+    assert len(short) - ends <= 2
+    starters = {lane.number for lane in lanes if lane.thread == "starter"}
+    assert {lane.parent for lane in short} <= starters
+
+
+def test_a_process_that_ended_before_its_first_event(tmp_path):
+    code = (
+        "import sys; from helpers.recorder import tape; tape.start(sys.argv[1]); tape.define('Lock', 'lock')"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    recording = Recording(tmp_path)
+    (process,) = recording.processes.values()
+    assert [fields[:2] for fields in process.definitions.values()] == [("Lock", "lock")]
+    assert build(recording, root=process.pid).lanes == ()
 
 
 # Inside the recorder's own steps.

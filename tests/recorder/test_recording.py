@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import sys
 
 import pytest
 
+from helpers import script
+from helpers.recorder import fileformat
 from helpers.script import run_script
 from tests.recorder.programs import DEATHS, METHODS, WAITING, forks, recorded
 
@@ -168,6 +171,79 @@ threading.Thread(target=time.sleep, args=(1000,), name="service", daemon=True).s
     assert seen.spans["service"][-1].state == "sleep"
     assert seen.spans["service"][-1].open
     assert not seen.timeline.stuck
+
+
+def test_a_thread_goes_on_in_the_page_of_one_that_has_ended(tmp_path, monkeypatch):
+    # 3,000 threads with a page of their own each would need 12 MB.
+    kept = tmp_path / "recording"
+    monkeypatch.setattr(script, "make_recording_folder", lambda: kept.mkdir() or str(kept))
+    monkeypatch.setattr(script.shutil, "rmtree", lambda *arguments, **options: None)
+    seen = recorded(
+        """
+import threading
+lock = threading.Lock()
+def work(often):
+    for _ in range(often):
+        with lock: pass
+for number in range(1_000):  # idle, with few events, with more than fit into what is left of a page
+    for often in (0, 2, number % 50 * 10):
+        thread = threading.Thread(target=work, args=(often,), name=f"{number}: {often}")
+        thread.start(); thread.join()
+""",
+        timeout=60,
+    )
+    lanes = seen.timeline.lanes[1:]
+    assert len(lanes) == 3_000
+    assert [lane.thread for lane in lanes] == [
+        f"{number}: {often}" for number in range(1_000) for often in (0, 2, number % 50 * 10)
+    ]
+    held = collections.Counter(hold.lane for hold in seen.timeline.holds)
+    assert all(held[lane.number] == int(lane.thread.split()[1]) for lane in lanes)
+    assert all((lane.ending, lane.parent, lane.how) == ("ended", 0, "start") for lane in lanes)
+    assert all(earlier.died <= later.born for earlier, later in itertools.pairwise(lanes))
+    used = sum(file.stat().st_size for file in kept.glob("*.rec"))
+    needed = fileformat.RECORD * (2 * len(seen.timeline.holds) + 6 * 3_000) + 3_000 * 200
+    assert used < 2 * needed + fileformat.LARGEST_SEGMENT
+
+
+def test_what_a_thread_does_after_its_end_is_not_the_next_one_s():
+    seen = recorded(
+        """
+import threading
+lock = threading.Lock()
+class Late:
+    def __del__(self):
+        with lock: pass
+kept = threading.local()
+def work():
+    kept.late = Late()
+    with lock: pass
+for name in ("first", "second"):
+    thread = threading.Thread(target=work, name=name); thread.start(); thread.join()
+last = threading.Thread(target=int, name="last"); last.start(); last.join()
+"""
+    )
+    # It then no longer is a Thread of the program's, and is a lane of its own.
+    assert [hold[0] for hold in seen.holds] == ["first", "thread", "second", "thread"]
+
+
+def test_a_thread_has_the_last_name_it_was_given():
+    seen = recorded(
+        """
+import threading
+def work(): threading.current_thread().name = "itself"
+by_itself = threading.Thread(target=work, name="first"); by_itself.start(); by_itself.join()
+by_another = threading.Thread(target=go.wait if (go := threading.Event()) else None); by_another.start()
+by_another.setName("once"); by_another.name = "another"; go.set(); by_another.join()
+before = threading.Thread(target=int); before.name = "before"; before.start(); before.join()
+after = threading.Thread(target=int, name="kept"); after.start(); after.join()
+threading.current_thread().name = "main"
+print([each.name for each in (by_itself, by_another, before, after)], threading.Thread.name.__doc__[:8])
+""",
+    )
+    assert seen.run.stdout == "['itself', 'another', 'before', 'kept'] A string\n"
+    assert [lane.thread for lane in seen.timeline.lanes] == ["main", "itself", "another", "before", "kept"]
+    assert {through for _, _, through in seen.wakeups} <= {"itself", "another", "before", "kept", "go"}
 
 
 def test_the_main_thread_waits_at_the_end_for_the_others():
