@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from helpers.timeline import Timeline
     from helpers.zooming import zoom
 
-__all__ = ["Line", "PipelineLab", "Run", "Timeline", "record", "run_script", "zoom"]
+__all__ = [
+    "Line",
+    "PipelineLab",
+    "Run",
+    "Timeline",
+    "every_schedule",
+    "play",
+    "record",
+    "run_script",
+    "zoom",
+]
 
 _ROOMS = {
     "Line": "helpers.script",

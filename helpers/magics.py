@@ -180,6 +180,12 @@ AS_SCRIPT.add_argument(
     type=lambda text: text.replace(r"\n", "\n"),
     help=r"what the script reads, \n for the end of a line; else there is nothing to read",
 )
+AS_SCRIPT.add_argument(
+    "--keep",
+    choices=("oldest", "newest"),
+    default="oldest",
+    help="what to keep of a recording that has no room for all of it",
+)
 AS_SCRIPT.add_argument("--no-timeline", action="store_true", help="record and draw nothing")
 AS_SCRIPT.add_argument(
     "--args",
@@ -214,6 +220,7 @@ class CourseMagics(Magics):
                 start_method=arguments.start_method,
                 buffering=arguments.buffering,
                 record=not arguments.no_timeline,
+                keep=arguments.keep,
                 on_line=live.add,
             )
         except KeyboardInterrupt as error:

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from helpers import recorder
-from helpers.script import make_recording_folder, recording_environment
+from helpers.script import check_keep, make_recording_folder, recording_environment
 from helpers.timeline import Timeline
 from helpers.timeline.building import build
 from helpers.timeline.reading import Recording
 
 
 @contextmanager
-def record() -> Iterator[Timeline]:
+def record(*, keep: str = "oldest") -> Iterator[Timeline]:
     """Record what the block does: its thread, the threads it starts, and their Python children.
 
     Threads that were there before, such as a notebook kernel's own, are left out. A thread that
@@ -29,13 +29,18 @@ def record() -> Iterator[Timeline]:
     Within another recording of this process (another ``record()``, or the script's own) it is a stretch
     of that: what all recorded threads and processes do from the block's beginning to its end.
 
+    Args:
+        keep: ``"oldest"`` or ``"newest"``: what to keep of a recording that has no room for all of it.
+
     Yields:
         A `Timeline` that is empty during the block and filled at its end.
 
     Raises:
+        ValueError: `keep` is neither of the two.
         OSError: no folder for the recording can be written.
     """
-    block = _Block()
+    check_keep(keep)
+    block = _Block(keep)
     try:
         block.begin()
         yield block.timeline
@@ -49,8 +54,9 @@ def record() -> Iterator[Timeline]:
 class _Block:
     """One `with record()`: which recording it is a stretch of, and from when to when."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: str) -> None:
         self.timeline = Timeline.empty()
+        self._keep = keep
         self._recorder: Any = None
         self._folder = ""
         self._pid = os.getpid()
@@ -63,7 +69,7 @@ class _Block:
         if own and not _blocks:
             self._folder = make_recording_folder()
             _blocks.append(self)
-            _start(self._folder)
+            _start(self._folder, self._keep)
             return
         self._folder = self._recorder.tape.folder
         if own:
@@ -103,12 +109,12 @@ def _script_recorder() -> Any:
     return found if found is not None and found.tape.on else None
 
 
-def _start(folder: str) -> None:
+def _start(folder: str, keep: str) -> None:
     # Children started anew find the recorder through their environment, forked ones have it.
-    variables = recording_environment(os.environ, folder)
+    variables = recording_environment(os.environ, folder, keep)
     _environment.update((name, os.environ.get(name)) for name in variables)
     os.environ.update(variables)
-    recorder.start(folder, only_this_thread=True, names_in=_namespaces())
+    recorder.start(folder, only_this_thread=True, names_in=_namespaces(), newest=keep == "newest")
 
 
 def _stop() -> None:

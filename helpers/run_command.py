@@ -14,7 +14,7 @@ from pathlib import Path
 
 from helpers.script import Line, Run, run_script
 
-OURS = ("--timeline", "--timeout", "--python")
+OURS = ("--timeline", "--timeout", "--python", "--keep")
 PICTURES = (".png", ".svg")
 PERFETTO = ".perfetto.json"
 # As in the shell: what timeout(1) ends with, and what is added to the number of a deadly signal.
@@ -37,6 +37,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--timeout", type=_seconds, metavar="S", help="stop the script after S seconds")
     parser.add_argument("--python", metavar="EXE", help="the Python to run it, instead of this one")
+    parser.add_argument(
+        "--keep",
+        choices=("oldest", "newest"),
+        default="oldest",
+        help="what to keep of a recording that has no room for all of it (oldest)",
+    )
     parser.add_argument("script", type=_script, help="the Python file to run")
     parser.add_argument("args", nargs=argparse.REMAINDER, help="its arguments; after --, any at all")
     ours: list[str] = []
@@ -106,7 +112,14 @@ def main(argv: list[str]) -> int:
     wish = parse(argv)
     run: Run | None
     try:
-        run = run_script(wish.script, args=wish.args, timeout=wish.timeout, python=wish.python, on_line=show)
+        run = run_script(
+            wish.script,
+            args=wish.args,
+            timeout=wish.timeout,
+            python=wish.python,
+            keep=wish.keep,
+            on_line=show,
+        )
     except KeyboardInterrupt as interrupt:
         run = getattr(interrupt, "run", None)
     except BrokenPipeError:

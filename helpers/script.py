@@ -153,6 +153,7 @@ def run_script(
     cwd: str | os.PathLike[str] | None = None,
     env: Mapping[str, str | None] | None = None,
     record: bool = True,
+    keep: str = "oldest",
     on_line: Callable[[Line], object] | None = None,
 ) -> Run:
     """Run a program by a fresh Python, outside this process, and wait for its end.
@@ -175,6 +176,7 @@ def run_script(
         cwd: the folder it runs in, the caller's if None.
         env: variables to set in its environment; with the value None, to leave out.
         record: whether to record what its threads and processes do.
+        keep: ``"oldest"`` or ``"newest"``: what to keep of a recording that has no room for all of it.
         on_line: called with each `Line` as it arrives.
 
     Returns:
@@ -188,6 +190,7 @@ def run_script(
     """
     path = _path(source_or_path)
     _check(source_or_path, path, args, timeout, start_method, buffering)
+    check_keep(keep)
     command = _python(python)
     where = os.path.abspath(cwd) if cwd is not None else os.getcwd()
     if not os.path.isdir(where):
@@ -207,7 +210,7 @@ def run_script(
             "cwd": where,
             # What the script leaves in its folder for temporary files goes with it.
             "env": {"TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
-            | _environment(env, start_method, buffering, recording_folder if record else None),
+            | _environment(env, start_method, buffering, recording_folder if record else None, keep),
             "stdin": str(folder / "stdin") if stdin is not None else None,
             "timeout": timeout,
             "stacks_signal": STACKS_SIGNAL,
@@ -243,6 +246,12 @@ def _path(source_or_path: str | os.PathLike[str]) -> Path | None:
             f"There is no script {os.fspath(source_or_path)!r}: check the path, or give its text."
         )
     return path
+
+
+def check_keep(keep: str) -> None:
+    """Raise a ValueError where this is no answer to what a full recording is to keep."""
+    if keep not in ("oldest", "newest"):
+        raise ValueError(f'keep is {keep!r}, but must be "oldest" or "newest".')
 
 
 def _check(
@@ -317,18 +326,23 @@ def _make_folder(prefix: str, where: str | None) -> str:
 
 
 def recording_environment(
-    environment: Mapping[str, str], folder: str | os.PathLike[str] | None
+    environment: Mapping[str, str], folder: str | os.PathLike[str] | None, keep: str = "oldest"
 ) -> dict[str, str]:
     """The variables by which every Python that is started prepares itself, and records into `folder`."""
     before = environment.get("PYTHONPATH")
     variables = {"PYTHONPATH": os.pathsep.join([str(_STARTUP), *([before] if before else [])])}
     if folder is not None:
         variables["HELPERS_RECORDING"] = os.fspath(folder)
+        variables["HELPERS_KEEP"] = keep
     return variables
 
 
 def _environment(
-    changes: Mapping[str, str | None] | None, start_method: str | None, buffering: str, recording: Path | None
+    changes: Mapping[str, str | None] | None,
+    start_method: str | None,
+    buffering: str,
+    recording: Path | None,
+    keep: str,
 ) -> dict[str, str]:
     kept = (item for item in os.environ.items() if not _NOT_FOR_SCRIPTS.match(item[0]))
     environment = dict(kept)
@@ -337,7 +351,7 @@ def _environment(
             environment.pop(name, None)
         else:
             environment[name] = value
-    environment.update(recording_environment(environment, recording))
+    environment.update(recording_environment(environment, recording, keep))
     environment["PYTHON_COLORS"] = "0"
     environment["HELPERS_BUFFERING"] = buffering
     if STACKS_SIGNAL:

@@ -8,7 +8,7 @@ from ipywidgets import HTML, FloatRangeSlider, Layout, VBox
 
 from helpers.magics import Bundle, shown
 from helpers.timeline import Timeline
-from helpers.timeline.picture.layout import TimeScale
+from helpers.timeline.picture.layout import StepScale, TimeScale
 
 STEPS = 2_000  # the shortest stretch is one of so many
 
@@ -26,7 +26,7 @@ class Zoom:
         self.timeline = timeline
         self._axis = axis
         self._width = width
-        scale = TimeScale(0.0, timeline.duration)
+        scale = (StepScale if timeline.steps else TimeScale)(0.0, timeline.duration)
         self._factor = scale.factor
         self._whole = self._drawn(None)
         self.slider = FloatRangeSlider(
@@ -34,12 +34,12 @@ class Zoom:
             max=scale.last,
             step=scale.last / STEPS,
             description=scale.label,
-            readout_format=".5g",
+            readout_format=".4g",
             continuous_update=False,
-            layout=Layout(width="100%", max_width=f"{width}in"),
+            layout=Layout(width="auto", max_width=f"{width}in"),
             style={"description_width": "initial"},
         )
-        self.picture = HTML(self._whole[0]["text/html"])
+        self.picture = HTML(_fitting(self._whole[0]["text/html"]))
         self._both = VBox([self.slider, self.picture])
         self.slider.observe(self._redraw, "value")
 
@@ -54,13 +54,18 @@ class Zoom:
         else:
             end = max(end, start + self.slider.step)
             data, _ = self._drawn((start / self._factor, end / self._factor))
-        self.picture.value = data["text/html"]
+        self.picture.value = _fitting(data["text/html"])
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self._whole
         view = "application/vnd.jupyter.widget-view+json"
         model = {"version_major": 2, "version_minor": 0, "model_id": self._both.model_id}
         return {view: model, **data}, metadata
+
+
+def _fitting(image: str) -> str:
+    """The image, no wider than the place it has: what a widget shows is not shrunk by the notebook."""
+    return image.replace("<img ", '<img style="max-width: 100%; height: auto" ', 1)
 
 
 def zoom(timeline: Timeline, *, axis: str = "time", width: float = 9.0) -> Zoom:

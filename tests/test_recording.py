@@ -16,7 +16,7 @@ from time import sleep
 
 import pytest
 
-from helpers import record, recording
+from helpers import record, recorder, recording
 from helpers.script import run_script
 
 
@@ -260,6 +260,18 @@ def test_locks_made_and_functions_imported_earlier_are_recorded_too():
     assert states(timeline, 0) == [("sleep", "")] * 5
     assert earlier.locked()
     earlier.release()
+
+
+def test_what_is_repeated_from_recording_to_recording_does_not_grow_without_end():
+    for _ in range(3):
+        with record() as timeline:
+            for _ in range(3_000):
+                threading.Event()
+            lock = threading.Lock()
+            with lock:
+                pass
+    assert len(recorder.tape._definitions) <= 5_000
+    assert [hold.lock.name for hold in timeline.holds] == ["lock"]
 
 
 def test_a_re_entrant_lock_made_earlier_is_recorded_too():

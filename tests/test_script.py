@@ -501,6 +501,7 @@ def test_a_killed_caller_leaves_nothing(tmp_path):
         ({"timeout": -1}, "timeout must be"),
         ({"start_method": "thread"}, "start_method must be one of fork, spawn, forkserver"),
         ({"buffering": "none"}, "buffering must be"),
+        ({"keep": "all"}, 'keep is \'all\', but must be "oldest" or "newest"'),
         ({"args": "--fast"}, "args must be a list"),
         ({"args": [3]}, "args must be a list"),
     ],

@@ -44,6 +44,15 @@ def test_a_stretch_of_no_length_is_shown_as_the_shortest() -> None:
     assert pixels(view.picture.value) != pixels(whole)
 
 
+def test_of_a_schedule_the_slider_picks_steps() -> None:
+    timeline = made.lost_update()
+    view = zoom(timeline)
+    assert (view.slider.description, view.slider.max) == ("step", timeline.duration)
+    view.slider.value = (2.0, 4.0)
+    data, _ = shown(timeline.plot(between=(2.0, 4.0)))
+    assert view.picture.value == data["text/html"]
+
+
 @pytest.mark.parametrize("timeline", [made.no_length(), made.moment(), Timeline.empty()])
 def test_there_may_be_little_to_zoom_into(timeline: Timeline) -> None:
     view = zoom(timeline)

@@ -14,6 +14,7 @@ from helpers.course.requirements import ROOT
 
 BENCHES = {
     "labs": "how near the lab's workers come to the rates that are set, and what it costs",
+    "labs_panel": "how quick the lab's panel is in a browser, and what a frame costs",
     "recorder": "what recording costs a program, and what it must not lose",
     "schedules": "what every_schedule finds, what it must not miss, and how fast it is",
 }

@@ -28,18 +28,20 @@ class Side(NamedTuple):
     held_up: float = 0.0
     items: int = 0
     moments: float = 0.0
+    late: float = 0.0
     dropped: float = 0.0
 
     def plus(self, rows: Iterable[Row], now: float) -> Side:
         """With more workers."""
-        busy, held_up, items, moments, dropped = self
+        busy, held_up, items, moments, late, dropped = self
         for row in rows:
             busy += busy_seconds(row, now)
             held_up += held_up_seconds(row, now)
             items += row.items
             moments += row.moments
+            late += row.late
             dropped += row.dropped
-        return Side(busy, held_up, items, moments, dropped)
+        return Side(busy, held_up, items, moments, late, dropped)
 
 
 class Sums(NamedTuple):
@@ -117,7 +119,9 @@ class Books:
         if self._marks:
             self._sampled_area += sums.in_buffer * (sums.seconds - self._marks[-1].seconds)
         self._depth.append((sums.seconds, sums.in_buffer))
-        self._marks.append(Mark(sums.seconds, sums.consumed, self._area(sums)))
+        made, taken = sums.producers, sums.consumers
+        late, turns = made.late + taken.late, made.items + taken.items
+        self._marks.append(Mark(sums.seconds, sums.consumed, self._area(sums), late, turns))
         self._recent.append(sums)
         for member in self.crew.members:
             member.check()

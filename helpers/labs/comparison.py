@@ -27,7 +27,7 @@ class Comparison:
         for name, one in self._snapshots.items():
             counts = (one.produced, one.consumed, one.in_buffer, one.lost, one.duplicated)
             shares = (f"{share(one, 'blocked'):.0%}", f"{share(one, 'waiting'):.0%}")
-            rows.append((name, *map(str, counts), f"{one.mean_throughput:.0f}", *shares))
+            rows.append((name, *map(str, counts), f"{one.throughput:.0f}", *shares))
         return "\n".join(_line(row) for row in rows)
 
     def figure(self) -> Figure:
@@ -38,7 +38,7 @@ class Comparison:
         flow, wrong, held_up = figure.subplots(1, 3, sharey=True)
         ones = list(self._snapshots.values())
         work, alarm = COLOURS["work"], COLOURS["alarm"]
-        self._bars(flow, "consumed, items/s", {"": [one.mean_throughput for one in ones]}, [(work, work)])
+        self._bars(flow, "items/s, last second", {"": [one.throughput for one in ones]}, [(work, work)])
         self._bars(
             wrong,
             "items gone wrong",
@@ -53,6 +53,9 @@ class Comparison:
             [(look_of(state).face, look_of(state).mark) for state in states],
         )
         held_up.set_xlim(0, 100)
+        if not any(one.lost or one.duplicated for one in ones):
+            wrong.set_xlim(0, 1)
+            wrong.set_xticks([0])
         flow.set_yticks(range(len(ones)), list(self._snapshots))
         flow.invert_yaxis()
         return figure

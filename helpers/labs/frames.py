@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from helpers.labs.prediction import Prediction
+    from helpers.labs.settings import Settings
     from helpers.labs.snapshot import Snapshot
 
 WINDOW = 30.0  # seconds that the picture shows
-SHORTEST = 0.001  # seconds of a column
+USUAL, SHORTEST = 0.05, 0.001  # seconds of a column
 MOST = 1200  # columns; twice what comes in 30 s, because changes add some
 STATES = ("producing", "blocked", "waiting", "consuming")
 
@@ -43,22 +44,27 @@ class Columns:
         length = snapshot.seconds - self._end
         if length < SHORTEST:  # it will be part of the next one
             return anew
-        depths = [self._depth, snapshot.in_buffer]
-        for seconds, depth in reversed(snapshot.depth):
-            if seconds <= self._end:
-                break
-            depths.append(depth)
         shares = {}
         for worker in snapshot.workers:
             before = self._spent.get(worker.name, {})
             spent = [max(0.0, worker.seconds.get(state, 0.0) - before.get(state, 0.0)) for state in STATES]
             whole = max(sum(spent), length)
             shares[worker.name] = [round(100 * part / whole) for part in spent]
-        self._end, self._depth = snapshot.seconds, snapshot.in_buffer
+        # Where the machine was busy and this snapshot is late, more than one column has to be made of it.
+        parts = max(1, round(length / USUAL))
+        looks = list(takewhile(lambda look: look[0] > self._end, reversed(snapshot.depth)))
+        looks.insert(0, (snapshot.seconds, snapshot.in_buffer))
+        for part in range(1, parts + 1):
+            end = snapshot.seconds if part == parts else self._end + part * length / parts
+            depths = [self._depth]
+            while looks and looks[-1][0] <= end:
+                depths.append(looks.pop()[1])
+            self._depth = depths[-1]
+            column = (round(end, 3), min(depths), max(depths), snapshot.settings.capacity, shares)
+            self._kept.append(column)
+            self._unsent += 1
+        self._end = snapshot.seconds
         self._spent = {worker.name: worker.seconds for worker in snapshot.workers}
-        capacity = snapshot.settings.capacity
-        self._kept.append((round(self._end, 3), min(depths), max(depths), capacity, shares))
-        self._unsent += 1
         while self._kept[0][0] < self._end - WINDOW:
             self._kept.popleft()
         return anew
@@ -68,6 +74,16 @@ class Columns:
         first = 0 if whole else max(0, len(self._kept) - self._unsent)
         self._unsent = 0
         return [*islice(self._kept, first, None)]
+
+
+def workers(snapshot: Snapshot, wanted: Settings) -> list[list[str]]:
+    """Name, role and state of every worker; before they have been started, of those that are `wanted`."""
+    if snapshot.workers:
+        return [[worker.name, worker.role, worker.state] for worker in snapshot.workers]
+    planned = (("producer", wanted.producers), ("consumer", wanted.consumers))
+    return [
+        [f"{role} {number}", role, "not started"] for role, count in planned for number in range(1, count + 1)
+    ]
 
 
 def numbers(snapshot: Snapshot, prediction: Prediction) -> list[list[str]]:

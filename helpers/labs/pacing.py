@@ -13,7 +13,7 @@ import threading
 import time
 from random import Random
 
-CATCH_UP = 0.1
+CATCH_UP = 0.5
 _NOW_AND_THEN = 16  # items without a rest, after which a worker that is late lets others go first
 
 
@@ -49,10 +49,12 @@ class Pace:
     """The due times of one worker's items.
 
     Attributes:
-        dropped: seconds that the worker was behind and that were not made up for.
+        late: seconds by which its items were done after they were due, summed up.
+        dropped: seconds that it was behind and that were not made up for.
     """
 
     def __init__(self, orders: Orders, seed: str) -> None:
+        self.late = 0.0
         self.dropped = 0.0
         self._orders = orders
         self._draw = Random(seed).expovariate
@@ -83,6 +85,7 @@ class Pace:
             self._due = begun + share / orders.rate
             left = self._due - time.monotonic()
             if left <= 0:
+                self.late -= left
                 self._give_way()
                 return True
             self._without_rest = 0

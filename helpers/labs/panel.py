@@ -18,7 +18,7 @@ from anywidget import AnyWidget
 
 from helpers.labs import appearance
 from helpers.labs.controls import CHOICES, SETTINGS, SLIDERS
-from helpers.labs.frames import Columns, numbers
+from helpers.labs.frames import Columns, numbers, workers
 from helpers.labs.pipeline import Pipeline
 from helpers.labs.snapshot import Snapshot
 from helpers.labs.still import still
@@ -195,7 +195,7 @@ class PipelineLab(AnyWidget):
                     "running": snapshot.running,
                     "settings": {name: getattr(self.pipeline, name) for name in SETTINGS},
                     "columns": self._columns.unsent(whole),
-                    "workers": [[worker.name, worker.role, worker.state] for worker in snapshot.workers],
+                    "workers": workers(snapshot, self.pipeline.settings),
                     "numbers": numbers(snapshot, self.pipeline.prediction),
                     "limit": snapshot.limit_sentence,
                     "error": snapshot.error,

@@ -31,7 +31,7 @@ from helpers.labs.shared_buffers import SHARED_BUFFERS, SharedBuffer
 from helpers.labs.workers import ENDED, NUMBERS, STARTING, Account, Row, consume, produce
 
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-_ASK = 0.42  # seconds that workers have to end by themselves
+ASK = 0.42  # seconds that workers have to end by themselves
 _TERMINATE = 0.03  # seconds that they have after SIGTERM
 _POLL = 0.2  # seconds between two looks whether a process is alive
 
@@ -39,10 +39,10 @@ _POLL = 0.2  # seconds between two looks whether a process is alive
 class SharedRow:
     """A `Row` in shared memory, with a version before and behind it: half a change is recognised."""
 
-    _FORM = struct.Struct("9d")
+    _FORM = struct.Struct("10d")
 
     def __init__(self, context: Any) -> None:
-        self._memory = context.RawArray("d", 9)
+        self._memory = context.RawArray("d", 10)
         self._version = 0.0
 
     def write(self, row: Row) -> None:
@@ -51,12 +51,10 @@ class SharedRow:
 
     def read(self) -> Row | None:
         """The row, or None where nothing has been written yet or the writer is in the middle of it."""
-        before, state, since, busy, held_up, items, moments, dropped, behind = self._FORM.unpack_from(
-            self._memory
-        )
+        before, state, since, busy, held_up, items, *rest, behind = self._FORM.unpack_from(self._memory)
         if before != behind or not before:
             return None
-        return Row(int(state), since, busy, held_up, int(items), moments, dropped)
+        return Row(int(state), since, busy, held_up, int(items), *rest)
 
 
 class SharedLog:
@@ -103,9 +101,9 @@ def work(
     while parent.poll():  # it may have been told to leave before it was up
         _obey(parent, orders)
     threading.Thread(target=_listen, args=(parent, orders), name="orders", daemon=True).start()
-    account = Account(zero, row.write)
+    pace = Pace(orders, seed)
+    account = Account(zero, pace, row.write)
     try:
-        pace = Pace(orders, seed)
         if role == PRODUCER:
             produce(buffer, orders, pace, account, first)
         else:
@@ -285,7 +283,7 @@ class ProcessEngine(Engine):
         mine = [member for member in members if isinstance(member, ProcessMember)]
         for member in mine:
             member.leave()
-        self._wait(mine, _ASK)
+        self._wait(mine, ASK)
         late = [member for member in mine if not member.ended]
         # Whoever is still starting has touched nothing yet. Anybody else may die with a lock in its hands.
         sentences = [

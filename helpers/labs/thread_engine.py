@@ -36,9 +36,9 @@ class ThreadMember(Member):
         self.thread.start()
 
     def _work(self) -> None:
-        account = Account(self._engine.zero, self._publish)
+        pace = Pace(self._orders, self._seed)
+        account = Account(self._engine.zero, pace, self._publish)
         try:
-            pace = Pace(self._orders, self._seed)
             if self.role == PRODUCER:
                 produce(self._engine.buffer, self._orders, pace, account, self._serial * NUMBERS)
             else:

@@ -28,7 +28,8 @@ class Row(NamedTuple):
         items: how many it put in or took out.
         moments: the sum of the moments at which it did, seconds. The area under the buffer's depth is the
             sum over all items of when they left minus when they came: so it is known without a lock.
-        dropped: seconds it was late and did not make up for.
+        late: seconds by which its items were done after they were due, summed up.
+        dropped: seconds it was behind and did not make up for.
     """
 
     state: int
@@ -37,6 +38,7 @@ class Row(NamedTuple):
     held_up: float = 0.0
     items: int = 0
     moments: float = 0.0
+    late: float = 0.0
     dropped: float = 0.0
 
 
@@ -45,23 +47,26 @@ class Account:
 
     Args:
         zero: the `time.monotonic` that moments are counted from.
+        pace: the worker's pace, which knows how late it is.
         publish: takes the new row after every change.
     """
 
-    def __init__(self, zero: float, publish: Callable[[Row], object]) -> None:
+    def __init__(self, zero: float, pace: Pace, publish: Callable[[Row], object]) -> None:
         self._zero = zero
+        self._pace = pace
         self._publish = publish
         self._row = Row(STARTING, time.monotonic() - zero)
 
-    def turn(self, state: int, items: int = 0, dropped: float = 0.0) -> None:
+    def turn(self, state: int, items: int = 0) -> None:
         """A new state from now on, after `items` more items."""
         now = time.monotonic() - self._zero
-        before, since, busy, held_up, had, moments, _ = self._row
+        before, since, busy, held_up, had, moments, _, _ = self._row
+        late, dropped = self._pace.late, self._pace.dropped
         if before == BUSY:
             busy += now - since
         elif before == HELD_UP:
             held_up += now - since
-        self._row = Row(state, now, busy, held_up, had + items, moments + items * now, dropped)
+        self._row = Row(state, now, busy, held_up, had + items, moments + items * now, late, dropped)
         self._publish(self._row)
 
 
@@ -78,7 +83,7 @@ def produce(buffer: Buffer, orders: Orders, pace: Pace, account: Account, first:
                     return
             pace.begin()
         number += 1
-        account.turn(BUSY, 1, pace.dropped)
+        account.turn(BUSY, 1)
 
 
 def consume(
@@ -92,12 +97,12 @@ def consume(
     while not orders.leaving:
         number = buffer.get(0)
         if number is None:
-            account.turn(HELD_UP, 0, pace.dropped)
+            account.turn(HELD_UP)
             while (number := buffer.get(PATIENCE)) is None:
                 if orders.leaving:
                     return
             pace.begin()
         taken(number)
-        account.turn(BUSY, 1, pace.dropped)
+        account.turn(BUSY, 1)
         if not pace.pass_time():
             return

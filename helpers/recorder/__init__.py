@@ -68,7 +68,11 @@ def default_start_method(method: str) -> None:
 
 
 def start(
-    folder: str, *, only_this_thread: bool = False, names_in: list[dict[str, Any]] | None = None
+    folder: str,
+    *,
+    only_this_thread: bool = False,
+    names_in: list[dict[str, Any]] | None = None,
+    newest: bool = False,
 ) -> None:
     """Begin to record this process, and the Python processes it starts by forking.
 
@@ -78,8 +82,9 @@ def start(
             it starts is recorded.
         names_in: global namespaces whose names may mean locks made earlier, or functions of the
             standard library imported earlier; they are to be recorded, too.
+        newest: keep the newest events, and not the oldest, where there is no room for all.
     """
-    tape.start(folder, {_thread.get_ident()} if only_this_thread else None)
+    tape.start(folder, {_thread.get_ident()} if only_this_thread else None, newest)
     sleeping.install()
     processes.install()
     io.install()

@@ -28,14 +28,18 @@ PAGE = 4096
 RECORD = 16
 FIRST_SEGMENT = 32 * PAGE
 LARGEST_SEGMENT = 1024 * PAGE
-# All segments of a recording together; a recording that has reached it stops, and says so.
+# All segments of a recording together; a recording that has reached it stops, and says so. Or it keeps the
+# newest events instead of the oldest: then full pages are used again, those that were full first.
 LIMIT = 64 << 20
+# With the newest kept, so much is left to the first segments of processes that begin later.
+FOR_NEWCOMERS = LIMIT // 4
 
 # Files in the folder that say why a recording is incomplete.
 LIMIT_REACHED = "full"
 LOST = "lost"
+TURNED_OVER = "turned over"
 # Where such a file cannot be made, page 0 of a segment ends with a record that says it, by this code.
-INCOMPLETE = {LIMIT_REACHED: 1, LOST: 2}
+INCOMPLETE = {LIMIT_REACHED: 1, LOST: 2, TURNED_OVER: 3}
 
 PAGE_OF_EVENTS = 1
 PAGE_OF_TEXT = 2
@@ -94,4 +98,7 @@ DEFINE = "D"  # number, kind, name, file, line, internal (0 or 1), key shared be
 LANE = "L"  # of a lane that begins with no Thread object: lane, thread ident, name, daemon (0 or 1)
 PROCESS = "P"  # number of a Process object, process id
 NAME = "N"  # name of this process
+THREAD = (
+    "T"  # number of a Thread object that did not start its thread, such as the main one's; that one's ident
+)
 RENAME = "R"  # number of a Thread object, the name it has been given since

@@ -202,12 +202,17 @@ def _of_socket(cls: Any, name: str, event: int) -> None:
     replace(cls, name, same_face(method, original))
 
 
+def _is_local(made: Any) -> bool:
+    return getattr(made.family, "name", "") == "AF_UNIX"
+
+
 def _of_server(cls: Any, name: str) -> None:
     original = getattr(cls, name)
 
-    # connect() always waits for an answer.
+    # connect() waits for an answer, but from this machine has it at once.
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.gettimeout() == 0 or (name == "accept" and not would_block(self.fileno(), IN)):
+        at_once = _is_local(self) if name == "connect" else not would_block(self.fileno(), IN)
+        if self.gettimeout() == 0 or at_once:
             return original(self, *args, **kwargs)
         return transfer(PIPE, IN, True, original, self, *args, **kwargs)
 

@@ -27,8 +27,9 @@ def _selector(cls: Any) -> None:
     original = cls.select
 
     def select(self: Any, timeout: float | None = None) -> Any:
-        if timeout is not None and timeout <= 0:
-            return original(self, timeout)  # a look, no wait
+        ready = original(self, 0)  # a look, no wait
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
         return _waiting(original, self, timeout)
 
     replace(cls, "select", same_face(select, original))

@@ -147,8 +147,8 @@ def _condition() -> None:
 
     def wait(self: Any, timeout: float | None = None) -> bool:
         number = getattr(self, NUMBER, None)
-        # The moment a starter waits for its thread is none of the program's.
-        if number == 0 and getattr(tape.local, "starting", False):
+        # The moment a starter waits for its thread is none of the program's, nor is a look of the library's.
+        if number == 0 and (timeout == 0 or getattr(tape.local, "starting", False)):
             return original(self, timeout)
         # Without the lock it raises before it waits.
         if not self._is_owned():

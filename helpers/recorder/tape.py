@@ -21,9 +21,12 @@ from . import fileformat
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     Slot = Callable[[], int]
+else:
+    from _collections import deque  # what `collections` has it from, which takes long to import
 
 now = time.perf_counter_ns
 pack_into = struct.Struct("<qq").pack_into
@@ -51,6 +54,10 @@ _process = ""  # names this process's files
 _header: dict[str, object] = {}
 _size = fileformat.FIRST_SEGMENT
 _pages: list[memoryview] = []  # unused pages of the newest segment; list.pop is atomic
+_newest = False  # whether, when there is no more room, full pages are used again
+_reusing = False
+_full: deque[memoryview] = deque()  # pages in the order in which they were full, where that is so
+_BLANK = bytes(fileformat.PAGE)
 # What threads that have ended left of their pages, and the `local` in which these were theirs.
 _left: list[tuple[_thread._local, tuple[memoryview, Slot]]] = []
 # Where threads that have begun and done nothing yet, by their idents, will write, and as which lane: a part
@@ -62,18 +69,25 @@ _text_at = 0
 _numbers_of_processes: dict[int, int] = {}
 _growing = _thread.RLock()  # re-entrant: a signal handler may record while its own thread makes a segment
 _sigmask = getattr(_signal, "pthread_sigmask", None)
-# Definitions so far, to be repeated at the start of a next recording in the same process (a kernel).
-_definitions: list[bytes] | None = None
+# The last definitions, to be repeated at the start of a next recording in the same process (a kernel).
+_definitions: deque[bytes] | None = None
+_REPEATED = 5_000
 # From 3.13 on mmap need not keep a file descriptor of the program's for itself.
 _NO_DESCRIPTOR = {"trackfd": False} if sys.version_info >= (3, 13) else {}
 
 
-def start(into: str, only: set[int] | None = None) -> None:
-    """Begin to record this process into the folder `into`; `only` these thread idents, if given."""
-    global folder, on, admitted, _definitions
-    folder, admitted = into, only
+def start(into: str, only: set[int] | None = None, newest: bool = False) -> None:
+    """Begin to record this process.
+
+    Args:
+        into: the folder for its files.
+        only: these thread idents, if given.
+        newest: keep the newest events, and not the oldest, where there is no room for all.
+    """
+    global folder, on, admitted, _definitions, _newest
+    folder, admitted, _newest = into, only, newest
     if only is not None and _definitions is None:
-        _definitions = []
+        _definitions = deque(maxlen=_REPEATED)
     _renew({})
     on = True
     for line in _definitions or ():
@@ -101,10 +115,11 @@ def renew_after_fork(fork: int) -> None:
 
 
 def _renew(parent: dict[str, object]) -> None:
-    global local, _begun, _header, _lanes, _left, _pages, _process, _segments, _size, _text
+    global local, _begun, _full, _header, _lanes, _left, _pages, _process, _reusing, _segments, _size, _text
     local = _thread._local()
     _lanes, _segments = itertools.count(), itertools.count()
     _size, _pages, _left, _begun, _text = fileformat.FIRST_SEGMENT, [], [], {}, None
+    _full, _reusing = deque(), False
     began = now()
     _process = f"{os.getpid()}-{began}"
     _header = {
@@ -159,19 +174,22 @@ def begin(number: int = 0) -> None:
     lane = next(_lanes) << 32 | number
     if not number:
         _write(_lane_line(lane >> 32))
+    tape = None
     try:
         of, tape = _left.pop()
-        if of is not here:
-            raise IndexError
-        page, slot = tape
-        pack_into(page, slot(), now(), BEGIN | lane)
-        pack_into(page, slot(), now(), IDENT | ident)
-    except (IndexError, StopIteration):
-        here.lane = lane
-        turn_page(BEGIN | lane)
-        record(IDENT | ident)
-    else:
-        _begun[ident] = here, tape, lane
+        if of is here:
+            page, slot = tape
+            pack_into(page, slot(), now(), BEGIN | lane)
+            pack_into(page, slot(), now(), IDENT | ident)
+            _begun[ident] = here, tape, lane
+            return
+    except IndexError:
+        pass
+    except StopIteration:
+        here.tape = tape
+    here.lane = lane
+    turn_page(BEGIN | lane)
+    record(IDENT | ident)
 
 
 def end() -> None:
@@ -185,7 +203,7 @@ def end() -> None:
         pack_into(page, slot(), now(), code)
     except NO_ROOM:
         if idle:
-            here.lane = idle[2]
+            _, here.tape, here.lane = idle
         turn_page(code)
         return
     if tape is not _NOWHERE:
@@ -205,6 +223,11 @@ def turn_page(code: int) -> None:
     if not on or (lane is None and admitted is not None and _thread.get_ident() not in admitted):
         local.tape = _NOWHERE
         return
+    if _newest:
+        # Taken off first: a signal handler that comes here, too, must not find it once more.
+        full = local.__dict__.pop("tape", None)
+        if full is not None and full is not _NOWHERE:
+            _full.append(full[0])
     page = _new_page()
     if page is None:
         local.tape = _NOWHERE
@@ -256,6 +279,11 @@ def define(
 def rename(number: int, name: str) -> None:
     """Write down that the Thread object with this number has another name now."""
     _say(_line(fileformat.RENAME, str(number), name[:200]))
+
+
+def define_thread(number: int, ident: int) -> None:
+    """Write down that the Thread object with this number, which may be the main thread's, has this ident."""
+    _say(_line(fileformat.THREAD, str(number), str(ident)))
 
 
 def rename_lane(name: str) -> None:
@@ -333,10 +361,26 @@ def _new_page() -> memoryview | None:
         try:
             return _pages.pop()
         except IndexError:
+            if _reusing:
+                return _used_page()
             with _growing:
                 # Another thread may have made the segment while this one waited for it.
-                if not _pages and not _grow_without_signals():
+                if not _pages and not _grow_without_signals() and not _reusing:
                     return None
+
+
+def _used_page() -> memoryview | None:
+    """The page that has been full for longest, or is left over from an ended thread, blank again."""
+    try:
+        page = _full.popleft()
+    except IndexError:
+        try:
+            page = _left.pop(0)[1][0]
+        except IndexError:
+            return None
+    pack_into(page, 0, 0, 0)  # from now on nobody reads it
+    page[:] = _BLANK
+    return page
 
 
 def _grow_without_signals() -> bool:
@@ -354,10 +398,17 @@ def _grow_without_signals() -> bool:
 
 def _grow() -> bool:
     """Map a further segment; False, and the end of the recording, where that cannot be."""
-    global _size, on
+    global _reusing, _size
     size = _size  # a signal handler of this thread may make a segment of its own at any point
     try:
-        if sum(entry.stat().st_size for entry in os.scandir(folder)) + size > fileformat.LIMIT:
+        room = fileformat.LIMIT - sum(entry.stat().st_size for entry in os.scandir(folder))
+        if _newest and size > fileformat.FIRST_SEGMENT:
+            room -= fileformat.FOR_NEWCOMERS
+        if size > room and _newest:
+            _reusing = True
+            _say_why(fileformat.TURNED_OVER)
+            return False
+        if size > room:
             return _give_up(fileformat.LIMIT_REACHED)
         path = f"{folder}/{_process}.{next(_segments)}.rec"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
@@ -389,6 +440,11 @@ def _reserve(descriptor: int, size: int) -> None:
 def _give_up(why: str) -> bool:
     global on
     on = False
+    _say_why(why)
+    return False
+
+
+def _say_why(why: str) -> None:
     # contextlib.suppress would be an import for every recorded program.
     try:
         os.close(os.open(f"{folder}/{why}", os.O_CREAT | os.O_WRONLY, 0o600))
@@ -397,4 +453,3 @@ def _give_up(why: str) -> bool:
         # none, or the folder itself is gone, the reader will find nothing, and say so.
         for mapped in _keep[:1]:
             pack_into(mapped, fileformat.PAGE - fileformat.RECORD, now(), fileformat.INCOMPLETE[why])
-    return False

@@ -54,6 +54,7 @@ def _thread_class() -> None:
                 return
             # Started before the recording began.
             number = self.__dict__[NUMBER] = tape.define("Thread", self.name)
+            tape.define_thread(number, self.ident)
         record(WAIT | number)
         end = GAVE_UP
         try:

@@ -1,9 +1,9 @@
 """Every schedule of a small program: races counted instead of hoped for.
 
-`every_schedule` runs a program under every schedule of its threads. A schedule is which thread makes its next step,
-again and again; a step is what other threads could notice: an operation of a lock, a queue, an event, or a read or
-write of data that two threads share. Two threads that each read and write a counter have six schedules, and in
-four of them an update is lost::
+`every_schedule` runs a program under every schedule of its threads. A schedule is which thread makes its next
+step, again and again; a step is what other threads could notice: an operation of a lock, a queue, an event,
+or a read or write of data that two threads share. Two threads that each read and write a counter have six
+schedules, and in four of them an update is lost::
 
     def scenario():
         counter = 0

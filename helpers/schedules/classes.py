@@ -1,14 +1,16 @@
 """One schedule of each class: schedules that differ only in the order of steps that do not touch each other.
 
-Two steps of different threads are *dependent* if they touch the same thing and one of them writes it. Schedules in
-which all dependent steps come in the same order have the same outcome, so one of them is enough. The search runs a
-schedule, looks for pairs of dependent steps that could have come in the other order (*races*: nothing else orders
-them), and tries that order where they part: dynamic partial-order reduction after Flanagan and Godefroid (POPL
-2005), choosing what to try by the source sets of Abdulla, Aronsson, Jonsson and Sagonas (POPL 2014). Sleep sets
-(Godefroid, 1996) end a schedule that can only repeat what was seen.
+Two steps of different threads are *dependent* if they touch the same thing and one of them writes it.
+Schedules in which all dependent steps come in the same order have the same outcome, so one of them is enough.
+The search runs a schedule, looks for pairs of dependent steps that could have come in the other order
+(*races*: nothing else orders them), and tries that order where they part: dynamic partial-order reduction
+after Flanagan and Godefroid (POPL 2005), choosing what to try by the source sets of Abdulla, Aronsson,
+Jonsson and Sagonas (POPL 2014). Sleep sets (Godefroid, 1996) end a schedule that can only repeat what was
+seen.
 
-What happened before a step is kept as a number with one bit for each step of the schedule: joining two is `|`, and
-asking whether one step came before another is a shift. For schedules of some hundred steps nothing is faster.
+What happened before a step is kept as a number with one bit for each step of the schedule: joining two is
+`|`, and asking whether one step came before another is a shift. For schedules of some hundred steps nothing
+is faster.
 
 A timeout makes two alternatives of one step. Whoever tries a thread there tries both.
 """
@@ -73,6 +75,7 @@ class Classes(Tree):
         step = execution.depth
         past = task.past | 1 << step
         node.operation = operation
+        node.number = task.number
         node.daemon = task.daemon
         writes = operation.writes
         entries = []
@@ -107,7 +110,7 @@ class Classes(Tree):
         changed = self.replayed - 1  # the first step that differs from the schedule before; -1 at first
         for task in execution.tasks:
             operation = task.op
-            if operation is None or operation.free and not operation.timed:
+            if operation is None or (operation.free and not operation.timed):
                 continue
             since = task.checked
             if since < changed and task.since <= changed:
@@ -120,13 +123,32 @@ class Classes(Tree):
                 if not (before.target == operation.target or before.others or before.written or node.daemon):
                     continue
             if since < depth:
-                for target, write in _touched(operation, task.daemon):
+                touched = _touched(operation, task.daemon)
+                if since and any(self._met(task, target, write, since) for target, write in touched):
+                    # A new step that it depends on: what was found before, without that, must be found again.
+                    since = 0
+                for target, write in touched:
                     log = self._log.get(target)
                     if log:
                         self._races_with(execution, task, operation, write, log, since)
 
+    def _met(self, task: Task, target: Hashable, write: bool, since: int) -> bool:
+        """Whether another task has done something there since then that the task's next step depends on."""
+        for step, number, wrote, _, _ in reversed(self._log.get(target, ())):
+            if step < since:
+                return False
+            if (write or wrote) and number != task.number:
+                return True
+        return False
+
     def _races_with(
-        self, execution: Execution, task: Task, operation: Operation, write: bool, log: list[Entry], since: int
+        self,
+        execution: Execution,
+        task: Task,
+        operation: Operation,
+        write: bool,
+        log: list[Entry],
+        since: int,
     ) -> None:
         past = task.past
         impossible = operation.blocks and not operation.timed
@@ -205,6 +227,7 @@ def _dependent(one: Operation, daemon: bool, other: Operation, other_daemon: boo
     if daemon or other_daemon or one.others or other.others or one.written or other.written:
         touched = dict(_touched(one, daemon))
         return any(
-            target in touched and (write or touched[target]) for target, write in _touched(other, other_daemon)
+            target in touched and (write or touched[target])
+            for target, write in _touched(other, other_daemon)
         )
     return (one.writes or other.writes) and one.target == other.target

@@ -18,7 +18,16 @@ from typing import Any
 Place = tuple[Any, Any]  # an object, and which of its parts: a key in a tuple of one, or None for its make-up
 
 _LIST_WRITES = {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}
-_ASSIGNMENTS = {"__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__", "__iand__", "__isub__", "__ixor__"}
+_ASSIGNMENTS = {
+    "__setitem__",
+    "__delitem__",
+    "__iadd__",
+    "__imul__",
+    "__ior__",
+    "__iand__",
+    "__isub__",
+    "__ixor__",
+}
 _WRITES: dict[type, set[str]] = {
     list: _LIST_WRITES,
     dict: {"pop", "popitem", "setdefault", "clear", "update", "move_to_end"},
@@ -31,23 +40,74 @@ _WRITES: dict[type, set[str]] = {
     array.array: _LIST_WRITES | {"byteswap", "frombytes", "fromfile", "fromlist", "fromunicode"},
 }  # fmt: skip
 # These make something that looks at the container later, or say nothing of what it holds.
-_NEITHER = {"__class_getitem__", "__reduce__", "__sizeof__", "__init_subclass__", "fromkeys", "keys", "values", "items"}
+_NEITHER = {
+    "__class_getitem__",
+    "__reduce__",
+    "__sizeof__",
+    "__init_subclass__",
+    "fromkeys",
+    "keys",
+    "values",
+    "items",
+}
 # These look into what they are given; all others keep it, or compare with it.
 TAKES_APART = {
-    "extend", "extendleft", "update", "union", "intersection", "difference", "symmetric_difference", "isdisjoint",
-    "issubset", "issuperset", "difference_update", "intersection_update", "symmetric_difference_update", "join",
-    "fromlist", "__add__", "__iadd__", "__or__", "__ior__", "__and__", "__iand__", "__sub__", "__isub__", "__xor__",
-    "__ixor__", "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__ror__", "__rand__", "__rsub__",
-    "__rxor__", "__init__", "writelines", "fromkeys",
+    "extend", "extendleft", "update", "union", "intersection", "difference", "symmetric_difference",
+    "isdisjoint", "issubset", "issuperset", "difference_update", "intersection_update",
+    "symmetric_difference_update", "join", "fromlist", "__add__", "__iadd__", "__or__", "__ior__",
+    "__and__", "__iand__", "__sub__", "__isub__", "__xor__", "__ixor__", "__eq__", "__ne__", "__lt__",
+    "__le__", "__gt__", "__ge__", "__ror__", "__rand__", "__rsub__", "__rxor__", "__init__", "writelines",
+    "fromkeys",
 }  # fmt: skip
-BY_KEY = {"get", "pop", "setdefault", "__getitem__", "__setitem__", "__delitem__", "__contains__", "move_to_end"}
+BY_KEY = {
+    "get",
+    "pop",
+    "setdefault",
+    "__getitem__",
+    "__setitem__",
+    "__delitem__",
+    "__contains__",
+    "move_to_end",
+}
 # By these names a call is known, in the text, as one that may be a container's method.
 METHODS = frozenset(
     {name for names in _WRITES.values() for name in names}
-    | {"copy", "count", "index", "get", "join", "format", "format_map", "tobytes", "tolist", "most_common", "elements"}
+    | {
+        "copy",
+        "count",
+        "index",
+        "get",
+        "join",
+        "format",
+        "format_map",
+        "tobytes",
+        "tolist",
+        "most_common",
+        "elements",
+    }
     | {"union", "intersection", "difference", "symmetric_difference", "isdisjoint", "issubset", "issuperset"}
-    | {"__len__", "__contains__", "__getitem__", "__eq__", "__iter__", "__next__", "__setattr__", "__getattribute__"}
-    | {"__delattr__", "total", "subtract", "writelines", "fromkeys", "send", "throw", "close", "write", "read"}
+    | {
+        "__len__",
+        "__contains__",
+        "__getitem__",
+        "__eq__",
+        "__iter__",
+        "__next__",
+        "__setattr__",
+        "__getattribute__",
+    }
+    | {
+        "__delattr__",
+        "total",
+        "subtract",
+        "writelines",
+        "fromkeys",
+        "send",
+        "throw",
+        "close",
+        "write",
+        "read",
+    }
     | _ASSIGNMENTS
 )
 
@@ -61,7 +121,8 @@ class Kind:
         base: the built-in type it is, or is derived from.
         writes: the methods that change it.
         keyed: whether its keys are told apart.
-        own: the methods that the program itself has written, in a subclass; they are followed as any function.
+        own: the methods that the program itself has written, in a subclass; they are followed as any
+        function.
         makes: whether a read of a missing key can add it (`defaultdict`).
     """
 
@@ -143,9 +204,12 @@ def deep(held: Any, into: list[Place] | None = None, seen: set[int] | None = Non
     return places
 
 
-_views = (type({}.keys()), type({}.values()), type({}.items()), type(collections.OrderedDict().keys()))
-_odict_views = tuple(type(view) for view in (collections.OrderedDict().values(), collections.OrderedDict().items()))
-VIEWS = frozenset({*_views, *_odict_views, MappingProxyType})  # what shows another object's content
+_dictionaries: tuple[dict[Any, Any], ...] = ({}, collections.OrderedDict())
+# What shows another object's content.
+VIEWS: frozenset[type] = frozenset(
+    {type(view) for each in _dictionaries for view in (each.keys(), each.values(), each.items())}
+    | {MappingProxyType}
+)
 _iterators: dict[type, bool] = {itertools.repeat: False, GeneratorType: False}
 
 
@@ -160,7 +224,10 @@ def is_iterator(type_: type) -> bool:
 
 
 def sources(held: Any) -> list[Any]:
-    """The containers that are read when something is gone through: itself, or what it is a view or iterator of."""
+    """The containers that are read when something is gone through.
+
+    Itself, or what it is a view or iterator of.
+    """
     type_ = type(held)
     if kind_of(type_) is not None:
         return [held]
@@ -192,7 +259,10 @@ def _beneath(iterator: Any, found: list[Any], seen: set[int]) -> None:
 
 
 def _inside(referent: Any) -> list[Any]:
-    """`zip` keeps its iterators in a tuple. That of `zip_longest` may have holes, which only the collector can pass."""
+    """`zip` keeps its iterators in a tuple. That of `zip_longest` may have holes.
+
+    Which only the collector can pass.
+    """
     return gc.get_referents(referent) if type(referent) is tuple else [referent]
 
 

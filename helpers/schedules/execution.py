@@ -4,8 +4,8 @@ A thread runs until it comes to its next *step*: an operation that another threa
 parks, and whoever is chosen next goes on: performs its operation and runs to its own next step. So what
 lies between two steps is never interrupted, and an execution is decided by the choices alone.
 
-How a primitive is modelled: it keeps plain data, and each of its operations is an `Operation` that it hands to
-`Execution.step`::
+How a primitive is modelled: it keeps plain data, and each of its operations is an `Operation` that it hands
+to `Execution.step`::
 
     class Release(Operation):
         __slots__ = ()
@@ -90,8 +90,8 @@ class Task:
         since: at which step `op` became what it does next.
         checked: up to which step `op` was held against the steps before it.
         ident: what `threading.get_ident` says in it.
-        epochs: how far it knows each task to have come, itself included: each start of a thread begins an epoch
-            of the starter. What others did until then comes before what this task does from now on.
+        epochs: how far it knows each task to have come, itself included: each start of a thread begins an
+            epoch of the starter. What others did until then comes before what this task does from now on.
     """
 
     __slots__ = (
@@ -238,7 +238,7 @@ class Execution:
         """
         if self.unwinding:
             raise Unwind
-        if self.quiet or len(self.tasks) == 1 and self.versions is None:
+        if self.quiet or (len(self.tasks) == 1 and self.versions is None):
             return False  # what comes before the first start comes before everything
         target = self.meet(about, key, write, site)
         if site in self.search.racy and len(self.tasks) > 1:
@@ -251,14 +251,15 @@ class Execution:
     def access_all(
         self, places: Sequence[tuple[Any, Hashable]], write: bool, site: Hashable, text: str
     ) -> bool:
-        """Say that several pieces of shared data are about to be read, or written, in one step (see `access`).
+        """Say that several pieces of shared data are about to be read, or written, in one step (see
+        `access`).
 
         Args:
             places: of each piece the object, and which part of it.
         """
         if self.unwinding:
             raise Unwind
-        if self.quiet or len(self.tasks) == 1 and self.versions is None:
+        if self.quiet or (len(self.tasks) == 1 and self.versions is None):
             return False
         targets = [self.meet(about, key, write, site) for about, key in places]
         if site in self.search.racy and len(self.tasks) > 1:
@@ -453,7 +454,7 @@ class Execution:
         return task
 
     def choices(self) -> int:
-        """What can be done now, as bits: of twice a task's number, and the next one where its wait can expire."""
+        """What can be done now, as bits: twice a task's number, and the next one if its wait can expire."""
         found = 0
         bit = 1
         for task in self.tasks:
@@ -531,7 +532,10 @@ class Execution:
         self.around += 1
         if self.around > MOST_TURNS:
             line = f" of line {site.line}" if isinstance(site, Site) else ""
-            self.cut = "turns", f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step"
+            self.cut = (
+                "turns",
+                f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step",
+            )
             self.unwinding = True
             raise Unwind
 
@@ -596,7 +600,10 @@ class Execution:
             if (self.depth, self.around, self.task) == seen:
                 break
         if not self.cut:
-            self.cut = "hangs", f"{self.task.name} made no step for {patience:g} seconds, {where_is(self.task.worker)}"
+            self.cut = (
+                "hangs",
+                f"{self.task.name} made no step for {patience:g} seconds, {where_is(self.task.worker)}",
+            )
         self.unwinding = True
         raise_in(self.task.worker, Unwind)
         if not self._hub.acquire(True, 0.5):

@@ -39,15 +39,16 @@ def every_schedule(
 ) -> Result:
     """Run a small program under every schedule of its threads, and count those in which it fails.
 
-    The program is run as it is, with plain `threading`, `queue`, `concurrent.futures` and `time.sleep`. It must make
-    all its locks, queues and threads itself, and do the same whenever its threads take turns in the same way.
+    The program is run as it is, with plain `threading`, `queue`, `concurrent.futures` and `time.sleep`. It
+    must make all its locks, queues and threads itself, and do the same whenever its threads take turns in the
+    same way.
 
     Args:
-        scenario: a function without arguments. It fails where it, or one of its threads, raises an exception, or
-            where a thread waits for ever.
-        mode: ``"classes"``: one schedule of each class of equivalent ones, those that differ only in the order
-            of steps that do not touch each other; ``"all"``: every schedule; ``"bound"``: every schedule with at
-            most `bound` preemptions.
+        scenario: a function without arguments. It fails where it, or one of its threads, raises an exception,
+            or where a thread waits for ever.
+        mode: ``"classes"``: one schedule of each class of equivalent ones, those that differ only in the
+            order of steps that do not touch each other; ``"all"``: every schedule; ``"bound"``: every
+            schedule with at most `bound` preemptions.
         bound: how often a thread that could go on may have to wait, in mode ``"bound"``.
         seconds: how long to search.
 
@@ -129,7 +130,7 @@ def replay(scenario: Scenario, schedule: Schedule | str, racy: Iterable[Hashable
     search = execution.search
     assert isinstance(search, Replay)
     if search.made < len(search.picks):
-        raise ValueError(f"{string!r} is too long: the schedule is over after {search.made} choices")
+        raise ValueError(f"{string!r} is too long: the schedule is over after {search.made} steps")
     return shown
 
 
@@ -146,11 +147,15 @@ def check(scenario: Any) -> None:
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise ValueError(f"{name} is asynchronous: only programs with threads can be explored")
     if inspect.isgeneratorfunction(function):
-        raise ValueError(f"{name} is a generator: calling it runs nothing. Explore a function that goes through it")
+        raise ValueError(
+            f"{name} is a generator: calling it runs nothing. Explore a function that goes through it"
+        )
     try:
         inspect.signature(scenario).bind()
     except TypeError:
-        raise ValueError(f"{name} needs arguments: explore a function without, which calls it with them") from None
+        raise ValueError(
+            f"{name} needs arguments: explore a function without, which calls it with them"
+        ) from None
     except ValueError:
         pass  # one of C says nothing of its arguments
 
@@ -257,9 +262,17 @@ class _Tally:
 
     def _look(self, execution: Execution) -> Verdict | None:
         search = execution.search
-        if search.grown or search.redundant or execution.cut is not None and execution.cut[0] in (
-            "different",
-            "hangs",
+        if (
+            search.grown
+            or search.redundant
+            or (
+                execution.cut is not None
+                and execution.cut[0]
+                in (
+                    "different",
+                    "hangs",
+                )
+            )
         ):
             return None
         if self._ended is not None:
@@ -278,18 +291,18 @@ _main = threading.main_thread()
 def _failures(
     scenario: Scenario, tally: _Tally, racy: Iterable[Hashable]
 ) -> tuple[tuple[Failure, ...], list[str]]:
-    """Replay the shortest of each group, to say in words what went wrong; those with the same words are one."""
+    """Replay the shortest of each group, to say what went wrong; those with the same words are one."""
     told: dict[tuple[Any, ...], tuple[Failure, tuple[int, int]]] = {}
     notes: list[str] = []
     ranked = sorted(tally.groups.items(), key=lambda item: item[1].rank)
     for verdict, group in ranked[:MOST_FAILURES]:
-        picks = [pick for choices, pick in group.taken if choices & (choices - 1)]
+        picks = [pick for _, pick in group.taken]
         shown, _ = show(scenario, picks, racy)
         failure = shown.failure
         if failure is None or failure.kind != verdict.kind:
             notes.append(
-                f"A schedule that failed ({verdict.kind}) does not do so when it is replayed: take out of the "
-                "program what is random or comes from outside."
+                f"A schedule that failed ({verdict.kind}) does not do so when it is replayed: take out of "
+                "the program what is random or comes from outside."
             )
             continue
         key = (failure.kind, failure.message, failure.thread, failure.line)

@@ -1,9 +1,10 @@
 """A schedule as a short string that can be read aloud, written down and typed in: ``"A B2 A!"``.
 
-One letter for each choice between two or more: whose step came. ``M`` is the thread that runs the scenario, the
-others are ``A``, ``B``, ``C`` … in order of start (without ``M``), then ``a``, ``b`` …; any further one is ``[52]``. A
-number says how often in a row. ``!`` after a letter says that its wait ended by a timeout. What would be done anyway
-is left out at the end: whoever ran goes on while it can, then the first that can.
+One letter for each step: whose it is. ``M`` is the thread that runs the scenario, the others are ``A``,
+``B``, ``C`` … in order of start (without ``M``), then ``a``, ``b`` …; any further one is ``[52]``. A number
+says how often in a row. ``!`` after a letter says that its wait ended by a timeout. What is done anyway is
+left out at the end: whoever ran goes on while it can, then the first that can. That threads start, end and
+are joined is no step here.
 """
 
 from __future__ import annotations
@@ -34,10 +35,9 @@ def written(taken: Iterable[tuple[int, int]], whole: bool = False) -> str:
     needed = 0
     before = -1
     for choices, pick in taken:
-        if choices & (choices - 1):
-            picks.append(pick)
-            if whole or pick != first(choices, before):
-                needed = len(picks)
+        picks.append(pick)
+        if whole or pick != first(choices, before):
+            needed = len(picks)
         before = pick >> 1
     words = []
     for pick, run in groupby(picks[:needed]):
@@ -47,7 +47,7 @@ def written(taken: Iterable[tuple[int, int]], whole: bool = False) -> str:
 
 
 def read(string: str) -> list[int]:
-    """The choices that a string asks for.
+    """The choices that a string asks for, one for each step.
 
     Raises:
         ValueError: it is no schedule's string.
@@ -59,8 +59,8 @@ def read(string: str) -> list[int]:
         found = _CHOICE.match(string, at)
         if found is None or (found[1] and found[1] not in _LETTERS):
             raise ValueError(
-                f"{string!r} is no schedule: write one letter for each choice, such as 'A B2 A', with M for the "
-                "scenario's own thread and ! after a letter whose wait times out"
+                f"{string!r} is no schedule: write one letter for each step, such as 'A B2 A', with M for "
+                "the scenario's own thread and ! after a letter whose wait times out"
             )
         number = _LETTERS.index(found[1]) if found[1] else int(found[2])
         picks += [2 * number + bool(found[3])] * int(found[4] or 1)

@@ -63,8 +63,8 @@ class Operation:
         written: further targets that are written, whatever `writes` says.
         blocks: whether it may have to wait: only then `ready` is asked.
         timed: whether the wait may end by itself: only then `can_expire` is asked.
-        scarce: whether what it waits for was taken by others (a lock, a permit, room in a queue), rather than to be
-            given by them: waiting for that for ever is a deadlock, the other is a lost wake-up.
+        scarce: whether what it waits for was taken by others (a lock, a permit, room in a queue), rather than
+            to be given by them: waiting for that for ever is a deadlock, the other is a lost wake-up.
         free: performed as soon as it is ready, without a choice: it commutes with all that others can do.
         opens: true of an operation before which no waiting `blocks` operation on the target could have been
             ready (the release of a lock before an acquisition). Saves the search from trying the impossible.

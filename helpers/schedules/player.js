@@ -15,7 +15,7 @@ function render({ model, el }) {
     <div class="threads"></div>
     <p class="said" role="status"></p>
     <p class="error" role="alert"></p>
-    <div class="values"><h4>Shared values</h4><ul></ul></div>
+    <div class="values"><h4>Shared values, as last seen</h4><ul></ul></div>
     <div class="printed"><h4>Printed</h4><pre></pre></div>
     <form class="schedule">
       <label>Schedule so far <input name="schedule" spellcheck="false" autocomplete="off"></label>

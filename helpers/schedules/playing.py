@@ -41,7 +41,7 @@ class Play:
     def __init__(
         self,
         begin: Callable[[], Stepper],
-        find: Callable[[], Schedule | None],
+        find: Callable[[str], Schedule | None],
         *,
         goal: str = "",
         seed: int = 0,
@@ -49,7 +49,7 @@ class Play:
         """
         Args:
             begin: begins the scenario, to be run step by step.
-            find: finds a schedule that fails, or None where there is none.
+            find: finds a schedule that fails, if possible by this kind of failure; None where there is none.
             goal: what the reader is to reach: one of `GOALS`, or a sentence, which any failure fulfils.
             seed: decides what chance does.
         """
@@ -110,7 +110,7 @@ class Play:
             self._tell(f"It has gone on for {MOST_STEPS:,} steps, and may go on for ever.")
 
     def follow(self, string: str) -> None:
-        """Begin again, and go to where a schedule leads, up to the next choice or the end.
+        """Begin again, and go to where a schedule leads.
 
         Args:
             string: as in `Schedule.string`.
@@ -138,7 +138,7 @@ class Play:
             ValueError: none is known to fail.
         """
         with self._turn:
-            schedule = self._find()
+            schedule = self._find(self._goal_kind)
             if schedule is None:
                 raise ValueError("No schedule of this scenario was found to fail.")
             self._restart()
@@ -166,6 +166,7 @@ class Play:
             values = [
                 [name, value, before if (before := self._before.get(name, value)) != value else None]
                 for name, value in stepper.values.items()
+                if not name.endswith(")")  # what a call has given is no variable's value
             ]
             outcome = stepper.outcome
             kind = "" if outcome is None else getattr(outcome, "kind", "")
@@ -187,11 +188,10 @@ class Play:
         """One thread's column."""
         listings = self._listings[choice.number]
         at = None
-        if choice.site is not None:
-            file, line = choice.site[:2]
-            if not any(listing.has(file, line) for listing in listings) and (new := around(file, line)):
+        if site := self._site(choice):
+            if not any(listing.has(*site) for listing in listings) and (new := around(*site)):
                 listings.append(new)
-            at = next(([n, line] for n, listing in enumerate(listings) if listing.has(file, line)), None)
+            at = next(([n, site[1]] for n, listing in enumerate(listings) if listing.has(*site)), None)
         return {
             "number": choice.number,
             "key": KEYS[choice.number : choice.number + 1],
@@ -206,6 +206,16 @@ class Play:
             "at": at,
             "chosen": choice.number == self._last,
         }
+
+    def _site(self, choice: Choice) -> tuple[str, int] | None:
+        """File and line of a thread: where it goes on, or where an exception has ended it."""
+        if choice.site is None or choice.state == "ended":
+            return None
+        line = choice.site.line
+        if choice.state == "raised":
+            outcome = self._stepper.outcome
+            line = getattr(outcome, "line", 0) if getattr(outcome, "thread", "") == choice.name else 0
+        return (choice.site.file, line) if line else None
 
     # --------------------------------------------------------------------------------------- in between
 
@@ -235,22 +245,16 @@ class Play:
         self._go(next(choice.number for choice in self._stepper.choices if choice.name == name), expire)
 
     def _follow(self, picks: Sequence[int]) -> None:
-        """Make these choices, and what lies between and behind them without a choice."""
-        made = 0
-        while options := self._options():
-            if len(options) == 1:
-                step = options[0]
-            elif made == len(picks):
-                return
-            else:
-                step = picks[made] // 2, bool(picks[made] % 2)
-                made += 1
-                if step not in options:
-                    what = letter(step[0]) + "!" * step[1]
-                    raise ValueError(f"Choice {made} of this schedule, {what}, is not possible there.")
+        """Make these steps, each as a schedule's string has it."""
+        for number, pick in enumerate(picks, 1):
+            options = self._options()
+            if not options:
+                raise ValueError(f"This schedule is over after {number - 1} of these {len(picks)} steps.")
+            step = pick // 2, bool(pick % 2)
+            if step not in options:
+                what = letter(step[0]) + "!" * step[1]
+                raise ValueError(f"Step {number} of this schedule, {what}, is not possible there.")
             self._go(*step)
-        if made < len(picks):
-            raise ValueError(f"This schedule is over after {made} of its {len(picks)} choices.")
 
     def _options(self) -> list[tuple[int, bool]]:
         """All that can be done now: the number of a thread, and whether it is that its timeout fires."""

@@ -40,7 +40,7 @@ def captured() -> Iterator[None]:
     """Within this, explored threads print into their execution's `output`."""
     real = sys.stdout, sys.stderr
     ours = _Stream(sys.stdout), _Stream(sys.stderr)
-    sys.stdout, sys.stderr = ours  # type: ignore[assignment]
+    sys.stdout, sys.stderr = ours
     try:
         yield
     finally:

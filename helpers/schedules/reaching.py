@@ -1,4 +1,5 @@
-"""Which functions a scenario can come to: those of the program itself, found from what its code names and holds.
+"""Which functions a scenario can come to: those of the program itself, found from what its code names and
+holds.
 
 The search begins at the scenario and follows the global names and attributes its code mentions, its
 closure, defaults and attributes, classes with their methods, bases and subclasses, instances, and what lists,
@@ -16,6 +17,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any
@@ -47,7 +49,10 @@ _TAKEN_ALONG: tuple[type, ...] = (
 
 @functools.cache
 def is_own(file: str) -> bool:
-    """Whether a file belongs to the program: not to the standard library, an installed package, or this course."""
+    """Whether a file belongs to the program.
+
+    Not to the standard library, an installed package, or this course.
+    """
     if file.startswith(("<frozen", "<__array_function__")):
         return False
     path = os.path.realpath(file) if os.path.isabs(file) else file
@@ -62,7 +67,8 @@ class Reached:
     Attributes:
         functions: those whose code will be rewritten, with their syntax trees, in order of discovery.
         notes: what cannot be followed, and where.
-        attributes: the names of all attributes that any of them assigns; None if they assign names made at run time.
+        attributes: the names of all attributes that any of them assigns; None if they assign names made at
+        run time.
         globals: by the `id` of a module's namespace, the global variables that any of them assigns.
     """
 
@@ -120,12 +126,18 @@ class Reached:
             self._waiting.append(found.func)
         elif isinstance(found, GeneratorType):
             if is_own(found.gi_code.co_filename):
-                self.note(f"generator {found.__qualname__} was made before the search", sources.first_line(found.gi_code))
+                self.note(
+                    f"generator {found.__qualname__} was made before the search",
+                    sources.first_line(found.gi_code),
+                )
         elif hasattr(found, "cache_parameters") and hasattr(found, "__wrapped__"):
             wrapped = found.__wrapped__
             self._waiting.append(wrapped)
             if isinstance(wrapped, FunctionType) and is_own(wrapped.__code__.co_filename):
-                self.note(f"{wrapped.__qualname__} keeps its results from call to call, in C", sources.first_line(wrapped.__code__))
+                self.note(
+                    f"{wrapped.__qualname__} keeps its results from call to call, in C",
+                    sources.first_line(wrapped.__code__),
+                )
         elif not isinstance(found, (ModuleType, str, bytes, int, float, CodeType)) and found is not None:
             self._instance(found)
 
@@ -161,7 +173,8 @@ class Reached:
     def _named(self, code: CodeType, names: dict[str, Any]) -> None:
         """Everything that a function's code names: globals, and what own modules have under these names."""
         mentioned = set(_names(code))
-        modules = []
+        # What the function imports itself has no global name.
+        modules = [sys.modules[name] for name in mentioned if isinstance(sys.modules.get(name), ModuleType)]
         for name in mentioned:
             found = names.get(name)
             if isinstance(found, ModuleType):
@@ -185,37 +198,24 @@ class Reached:
                 if base in _TAKEN_ALONG:
                     self._waiting.append(base)
             return
-        for value in tuple(vars(found).values()):
-            if isinstance(value, (FunctionType, staticmethod, classmethod, property, type)) or hasattr(value, "__get__"):
-                self._waiting.append(value)
-            elif isinstance(value, (list, dict, tuple, set)):
-                self._waiting.append(value)
-            elif not isinstance(value, (str, int, float, bytes)):
-                self._waiting.append(value)
+        self._waiting.extend(tuple(vars(found).values()))
         if taken_along:
             return
         self._waiting.extend(found.__mro__[1:])
         self._waiting.append(type(found))
-        try:
-            self._waiting.extend(type.__subclasses__(found))
-        except TypeError:
-            pass
+        self._waiting.extend(type.__subclasses__(found) if not issubclass(found, type) else ())
 
     def _instance(self, found: Any) -> None:
         type_ = type(found)
         self._waiting.append(type_)
         if class_is_own(type_):
-            try:
+            with suppress(AttributeError):
                 self._waiting.extend(tuple(object.__getattribute__(found, "__dict__").values()))
-            except AttributeError:
-                pass
             for base in type_.__mro__:
-                for name, slot in tuple(vars(base).items()):
+                for slot in tuple(vars(base).values()):
                     if inspect.ismemberdescriptor(slot) and base.__flags__ & 0x200:
-                        try:
+                        with suppress(AttributeError):
                             self._waiting.append(slot.__get__(found))
-                        except AttributeError:
-                            continue
 
     # --- what is assigned ----------------------------------------------------------------------------
 
@@ -225,9 +225,7 @@ class Reached:
             if isinstance(node, ast.Attribute):
                 if not isinstance(node.ctx, ast.Load):
                     self._assigns(scope.mangled(node.attr))
-                elif node.attr in ("__setattr__", "__delattr__"):
-                    self.attributes = None
-                elif node.attr == "__dict__":
+                elif node.attr in ("__setattr__", "__delattr__", "__dict__"):
                     self.attributes = None
             elif isinstance(node, ast.Name):
                 if node.id in ("setattr", "delattr", "vars", "globals", "exec", "eval"):
@@ -237,11 +235,10 @@ class Reached:
                     known.add(name)
             elif isinstance(node, ast.Global):
                 known.update(map(scope.mangled, node.names))
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id in ("setattr", "delattr") and len(node.args) > 1:
-                    which = node.args[1]
-                    if isinstance(which, ast.Constant) and isinstance(which.value, str):
-                        self._assigns(which.value)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) > 1:
+                which = node.args[1]
+                if node.func.id in ("setattr", "delattr") and isinstance(which, ast.Constant):
+                    self._assigns(str(which.value))
 
     def _assigns(self, name: str) -> None:
         if self.attributes is not None:
@@ -291,7 +288,10 @@ def _names(code: CodeType) -> Iterator[str]:
 
 def class_is_own(found: type) -> bool:
     """Whether a class is the program's own."""
-    if any(isinstance(value, FunctionType) and is_own(value.__code__.co_filename) for value in vars(found).values()):
+    if any(
+        isinstance(value, FunctionType) and is_own(value.__code__.co_filename)
+        for value in vars(found).values()
+    ):
         return True
     if found.__module__ == "__main__":
         return True  # of a script or a notebook
@@ -319,6 +319,6 @@ def _made_by_library(function: FunctionType) -> bool:
 
 
 _GENERATED = {
-    "__init__", "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__setattr__", "__delattr__",
-    "__new__", "__replace__",
+    "__init__", "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__setattr__",
+    "__delattr__", "__new__", "__replace__",
 }  # fmt: skip

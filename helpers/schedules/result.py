@@ -16,9 +16,10 @@ class Waiting:
 
     Attributes:
         thread: its name.
-        on: what it waits for, as the program calls it: ``"lock"``, ``"self.not_empty"``; of a join, the thread.
-        state: one of the timeline's states, ``"lock"``, ``"signal"``, ``"queue"``, ``"join"`` or ``"sleep"``; or
-            ``"spin"`` for one that looks at the same values again and again.
+        on: what it waits for, as the program calls it: ``"lock"``, ``"self.not_empty"``; of a join, the
+            thread.
+        state: one of the timeline's states, ``"lock"``, ``"signal"``, ``"queue"``, ``"join"`` or ``"sleep"``;
+            or ``"spin"`` for one that looks at the same values again and again.
         holder: name of the thread that holds it, or that has to end; None where there is none.
         remedy: what another thread would have to do: ``"release it"``, ``"set it"``.
     """
@@ -38,13 +39,13 @@ class Step:
         number: its place in the schedule, from 1.
         thread: name of the thread.
         operation: what it did: ``"acquire lock"``, ``"read counter"``.
-        kind: ``"acquire"``, ``"release"``, ``"wait"``, ``"notify"``, ``"set"``, ``"read"``, ``"write"``, ``"start"``,
-            ``"join"``, ``"end"`` …
+        kind: ``"acquire"``, ``"release"``, ``"wait"``, ``"notify"``, ``"set"``, ``"read"``, ``"write"``,
+            ``"start"``, ``"join"``, ``"end"`` …
         file, line: where in the program; ``""`` and 0 where that is not known.
         value: what was read, written or given, in few words; ``""`` where there is nothing to tell.
         expired: whether it is the end of a wait by its timeout.
-        chosen: whether another step could have come first. That a thread starts, ends or is joined commutes with
-            all that others can do: these are never chosen.
+        chosen: whether another step could have come first. That a thread starts, ends or is joined commutes
+            with all that others can do: these are never chosen.
         waiting: the threads that cannot go on after it.
         held: the locks that are held after it: names of thread and lock.
     """
@@ -67,10 +68,10 @@ class Schedule:
     """One way in which the threads can take turns, and what comes of it.
 
     Attributes:
-        string: the choices in short, such as ``"A B2 A"``: who goes, how often. ``M`` is the thread that runs the
-            scenario; the others are ``A``, ``B`` and so on, in order of start. ``!`` marks a wait that ends by
-            its timeout. Only choices between two or more are in it; from where it ends, whoever ran goes on
-            while it can, then the first that can.
+        string: whose steps they are, in short, such as ``"A B2 A"``: who goes, how often. ``M`` is the thread
+            that runs the scenario; the others are ``A``, ``B`` and so on, in order of start. ``!`` marks a
+            wait that ends by its timeout. From where it ends, whoever ran goes on while it can, then the
+            first that can.
         steps: all that the threads did, in order.
         failure: what went wrong, or None.
         output: what the program printed.
@@ -94,8 +95,8 @@ class Failure:
     """One thing that can go wrong.
 
     Attributes:
-        kind: the name of an exception (``"AssertionError"``), ``"deadlock"``, ``"lost wake-up"``, ``"spin"`` or
-            ``"divergence"``.
+        kind: the name of an exception (``"AssertionError"``), ``"deadlock"``, ``"lost wake-up"``, ``"spin"``
+            or ``"divergence"``.
         message: what happened, in words.
         thread: name of the thread that an exception ended, otherwise ``""``.
         line: the line of the program that raised it, otherwise 0.

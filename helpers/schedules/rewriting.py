@@ -7,9 +7,9 @@ syntax tree, in which each access to data that another thread may share is prece
     x = read_attribute(self, …).count + f()
 
 The access itself stays where it was, with its line and column, in the program's own frame: the order of
-evaluation, results, exceptions and tracebacks are the same. Calls that may be a container's method, and operators
-whose right side may take steps, go through `next(prepare(…))`: `prepare` reports once everything is
-evaluated, and the C function `next` makes the call, so that no frame of ours comes between.
+evaluation, results, exceptions and tracebacks are the same. Calls that may be a container's method, and
+operators whose right side may take steps, go through `next(prepare(…))`: `prepare` reports once everything
+is evaluated, and the C function `next` makes the call, so that no frame of ours comes between.
 
 What rewritten code needs is put into its constants: neither its globals nor its builtins get a name of ours.
 """
@@ -24,9 +24,9 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from helpers.schedules import accesses, containers, sources
+from helpers.schedules import accesses, calls, containers, sources
 from helpers.schedules.accesses import Spot, Variables, variables_of
 from helpers.schedules.execution import Site
 from helpers.schedules.reaching import Reached, is_own
@@ -37,8 +37,10 @@ _OUTER = "\0made "  # name of the function that the rewritten one is compiled in
 
 _IN_PLACE: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.iadd, ast.Sub: operator.isub, ast.Mult: operator.imul, ast.MatMult: operator.imatmul,
-    ast.Div: operator.itruediv, ast.FloorDiv: operator.ifloordiv, ast.Mod: operator.imod, ast.Pow: operator.ipow,
-    ast.LShift: operator.ilshift, ast.RShift: operator.irshift, ast.BitOr: operator.ior, ast.BitXor: operator.ixor,
+    ast.Div: operator.itruediv, ast.FloorDiv: operator.ifloordiv, ast.Mod: operator.imod, ast.Pow:
+    operator.ipow,
+    ast.LShift: operator.ilshift, ast.RShift: operator.irshift, ast.BitOr: operator.ior, ast.BitXor:
+    operator.ixor,
     ast.BitAnd: operator.iand,
 }  # fmt: skip
 # The operators that built-in containers have (`%` puts them into text).
@@ -47,22 +49,23 @@ _COMBINING: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.BitOr: operator.or_, ast.BitXor: operator.xor, ast.BitAnd: operator.and_,
 }  # fmt: skip
 _COMPARING: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt:
+    operator.gt,
     ast.GtE: operator.ge,
 }  # fmt: skip
 
 # Of the built-in functions: those to look at, and those that touch nothing another thread could have.
 _LOOKED_AT = {
-    "all", "any", "ascii", "bool", "bytearray", "bytes", "delattr", "dict", "format", "frozenset", "getattr",
-    "hasattr", "hash", "iter", "len", "list", "max", "min", "next", "print", "repr", "reversed", "set", "setattr",
-    "sorted", "str", "sum", "tuple", "deque", "Counter", "defaultdict", "OrderedDict", "reduce", "deepcopy",
-    "heappush", "heappop", "heapify",
+    "all", "any", "ascii", "bool", "bytearray", "bytes", "delattr", "dict", "format", "frozenset",
+    "getattr", "hasattr", "hash", "iter", "len", "list", "max", "min", "next", "print", "repr",
+    "reversed", "set", "setattr", "sorted", "str", "sum", "tuple", "deque", "Counter", "defaultdict",
+    "OrderedDict", "reduce", "deepcopy", "heappush", "heappop", "heapify",
 }  # fmt: skip
 _LEFT_ALONE = {
-    "super", "locals", "globals", "dir", "isinstance", "issubclass", "type", "range", "id", "callable", "object",
-    "int", "float", "complex", "abs", "round", "divmod", "pow", "chr", "ord", "hex", "bin", "oct", "enumerate", "zip",
-    "map", "filter", "property", "staticmethod", "classmethod", "slice", "memoryview", "input", "open",
-    "__import__", "breakpoint", "compile",
+    "super", "locals", "globals", "dir", "isinstance", "issubclass", "type", "range", "id", "callable",
+    "object", "int", "float", "complex", "abs", "round", "divmod", "pow", "chr", "ord", "hex", "bin",
+    "oct", "enumerate", "zip", "map", "filter", "property", "staticmethod", "classmethod", "slice",
+    "memoryview", "input", "open", "__import__", "breakpoint", "compile",
 }  # fmt: skip
 _RUNS_TEXT = {"eval", "exec"}
 _PASSED_ON = _LOOKED_AT & {name for name in dir(builtins) if not isinstance(getattr(builtins, name), type)}
@@ -154,7 +157,9 @@ class _Rewriter(ast.NodeTransformer):
             return True
         if isinstance(node, ast.Name):
             name = self.scope.mangled(node.id)
-            return self.shared(node.id) is None and (self.scope.kind != "class" or name not in self.scope.bound)
+            return self.shared(node.id) is None and (
+                self.scope.kind != "class" or name not in self.scope.bound
+            )
         if isinstance(node, ast.UnaryOp):
             return isinstance(node.operand, ast.Constant)
         if isinstance(node, ast.Tuple):
@@ -214,7 +219,7 @@ class _Rewriter(ast.NodeTransformer):
             return self.target(node)
         found = self.read_attribute(node)
         if node.attr in containers.METHODS:
-            return self.report(accesses.bound, found, self.spot(node), at=node)
+            return self.report(calls.bound, found, self.spot(node), at=node)
         return found
 
     def read_attribute(self, node: ast.Attribute) -> ast.expr:
@@ -234,9 +239,13 @@ class _Rewriter(ast.NodeTransformer):
             return self.target(node)
         spot = self.spot(node)
         if self.quiet(node.slice):
-            held = self.report(accesses.read_item, self.visit(node.value), self.key(node.slice), spot, at=node.value)
+            held = self.report(
+                accesses.read_item, self.visit(node.value), self.key(node.slice), spot, at=node.value
+            )
             return _at(ast.Subscript(held, node.slice, ast.Load()), node)
-        return self.performed(accesses.get_item, spot, self.visit(node.value), self.key(self.visit(node.slice)), at=node)
+        return self.performed(
+            accesses.get_item, spot, self.visit(node.value), self.key(self.visit(node.slice)), at=node
+        )
 
     def key(self, node: ast.expr) -> ast.expr:
         """What stands between brackets, already visited or quiet, as a value that can be passed on."""
@@ -270,9 +279,13 @@ class _Rewriter(ast.NodeTransformer):
             deletes = isinstance(target.ctx, ast.Del)
             hook = accesses.delete_item if deletes else accesses.write_item
             if self.quiet(target.slice):
-                held = self.report(hook, self.visit(target.value), self.key(target.slice), spot, at=target.value)
+                held = self.report(
+                    hook, self.visit(target.value), self.key(target.slice), spot, at=target.value
+                )
                 return _at(ast.Subscript(held, target.slice, target.ctx), target)
-            held = self.report(accesses.Target, self.visit(target.value), self.key(self.visit(target.slice)), spot, at=target)
+            held = self.report(
+                accesses.Target, self.visit(target.value), self.key(self.visit(target.slice)), spot, at=target
+            )
             return _at(ast.Attribute(held, "value", ast.Store()), target)
         if isinstance(target, ast.Starred):
             return _at(ast.Starred(self.target(target.value), target.ctx), target)
@@ -286,7 +299,12 @@ class _Rewriter(ast.NodeTransformer):
             return [_at(ast.Assign([target], self.written(target.id, value, target)), at)]
         if isinstance(target, ast.Subscript) and not self.quiet(target.slice):
             call = self.performed(
-                accesses.set_item, self.spot(target), value, self.visit(target.value), self.key(self.visit(target.slice)), at=target
+                accesses.set_item,
+                self.spot(target),
+                value,
+                self.visit(target.value),
+                self.key(self.visit(target.slice)),
+                at=target,
             )
             return [_at(ast.Expr(call), at), self.finished(at)]
         if isinstance(target, (ast.Tuple, ast.List)) and not self.simple(target):
@@ -332,7 +350,9 @@ class _Rewriter(ast.NodeTransformer):
         name = self.hidden(node)
         found: list[ast.stmt] = [_at(ast.Assign([ast.Name(name, ast.Store())], value), node)]
         for target in node.targets:
-            found += self.store(target, self.unpacked(target, _at(ast.Name(name, ast.Load()), node.value)), node)
+            found += self.store(
+                target, self.unpacked(target, _at(ast.Name(name, ast.Load()), node.value)), node
+            )
         return [*found, _delete(name, node)]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | list[ast.stmt]:
@@ -373,7 +393,9 @@ class _Rewriter(ast.NodeTransformer):
             held = once(target.value)
             spot = self.spot(target, self.scope.mangled(target.attr))
             read = _at(
-                ast.Attribute(self.report(accesses.read_attribute, held, spot, at=target), target.attr, ast.Load()),
+                ast.Attribute(
+                    self.report(accesses.read_attribute, held, spot, at=target), target.attr, ast.Load()
+                ),
                 target,
             )
             place = _at(ast.Attribute(held, target.attr, ast.Store()), target)
@@ -410,11 +432,18 @@ class _Rewriter(ast.NodeTransformer):
                     found.append(_at(ast.Expr(call), node))
                 elif spot is not None:
                     variables = self.constant(self.variables, target)
-                    found.append(_at(ast.Expr(self.report(accesses.delete_global, variables, spot, at=target)), node))
+                    found.append(
+                        _at(ast.Expr(self.report(accesses.delete_global, variables, spot, at=target)), node)
+                    )
                 found.append(_at(ast.Delete([target]), node))
             elif isinstance(target, ast.Subscript) and not self.quiet(target.slice):
                 parts = self.visit(target.value), self.key(self.visit(target.slice))
-                found.append(_at(ast.Expr(self.performed(accesses.del_item, self.spot(target), *parts, at=target)), node))
+                found.append(
+                    _at(
+                        ast.Expr(self.performed(accesses.del_item, self.spot(target), *parts, at=target)),
+                        node,
+                    )
+                )
             else:
                 found.append(_at(ast.Delete([self.target(target)]), node))
         return found
@@ -423,7 +452,9 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         operation = _COMBINING.get(type(node.op))
-        if operation is None or ((_is_number(node.left) or _is_number(node.right)) and not isinstance(node.op, ast.Mult)):
+        if operation is None or (
+            (_is_number(node.left) or _is_number(node.right)) and not isinstance(node.op, ast.Mult)
+        ):
             return self.generic_visit(node)  # type: ignore[return-value]
         if isinstance(node.left, ast.Constant):
             right = self.visit(node.right)
@@ -501,7 +532,9 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
         if not isinstance(node.value, ast.Constant):
-            node.value = self.report(accesses.shown, self.visit(node.value), self.spot(node.value), at=node.value)
+            node.value = self.report(
+                accesses.shown, self.visit(node.value), self.spot(node.value), at=node.value
+            )
         if node.format_spec is not None:
             node.format_spec = self.visit(node.format_spec)
         return node
@@ -544,14 +577,14 @@ class _Rewriter(ast.NodeTransformer):
             elif is_global and self.of_library(function):
                 return self.prepared(node, self.read_name(function), spot)
             else:
-                callee = self.report(accesses.call, self.read_name(function), spot, at=function)
+                callee = self.report(calls.call, self.read_name(function), spot, at=function)
         elif isinstance(function, ast.Attribute):
             found = self.read_attribute(function)
             if function.attr in containers.METHODS or self.of_library(function):
                 return self.prepared(node, found, spot)
-            callee = self.report(accesses.call, found, spot, at=function)
+            callee = self.report(calls.call, found, spot, at=function)
         else:
-            callee = self.report(accesses.call, self.visit(function), spot, at=function)
+            callee = self.report(calls.call, self.visit(function), spot, at=function)
         return _at(ast.Call(callee, self.arguments(node), self.keywords(node)), node)
 
     def about(self, call: ast.Call) -> str:
@@ -563,7 +596,7 @@ class _Rewriter(ast.NodeTransformer):
         elif len(call.args) > 1 and isinstance(function, ast.Name) and function.id.endswith("attr"):
             name = call.args[1]
             if isinstance(name, ast.Constant):
-                return f"{_words(call.args[0])}.{name.value}"
+                return f"{_words(call.args[0])}.{name.value!s}"
         return _words(call.args[0]) if call.args else _words(function)
 
     def of_library(self, node: ast.expr) -> bool:
@@ -585,7 +618,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def prepared(self, node: ast.Call, function: ast.expr, spot: ast.expr) -> ast.expr:
         arguments = [spot, function, *self.arguments(node)]
-        call = _at(ast.Call(self.constant(accesses.prepare, node), arguments, self.keywords(node)), node)
+        call = _at(ast.Call(self.constant(calls.prepare, node), arguments, self.keywords(node)), node)
         return self.report(builtins.next, call, at=node)
 
     def arguments(self, node: ast.Call) -> list[ast.expr]:
@@ -604,8 +637,13 @@ class _Rewriter(ast.NodeTransformer):
         """An argument. A built-in function that is handed on reports itself wherever it is called."""
         if not kept and isinstance(node, ast.Attribute):
             return self.read_attribute(node)
-        if kept and isinstance(node, ast.Name) and node.id in _PASSED_ON and self.scope.owner(node.id) is None:
-            return self.report(accesses.bound, self.read_name(node), self.spot(node), at=node)
+        if (
+            kept
+            and isinstance(node, ast.Name)
+            and node.id in _PASSED_ON
+            and self.scope.owner(node.id) is None
+        ):
+            return self.report(calls.bound, self.read_name(node), self.spot(node), at=node)
         return self.visit(node)  # type: ignore[no-any-return]
 
     # --- loops ---------------------------------------------------------------------------------------
@@ -675,7 +713,8 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(node, ast.DictComp):
             node.key, node.value = self.visit(node.key), self.visit(node.value)
         else:
-            node.elt = self.visit(node.elt)
+            generates = isinstance(node, ast.GeneratorExp)
+            node.elt = self.leaving(node.elt, node.elt) if generates else self.visit(node.elt)
         self.scope = outer
         return node
 
@@ -700,9 +739,24 @@ class _Rewriter(ast.NodeTransformer):
             return [ast.comprehension(pattern, _at(ast.List([value], ast.Load()), target), [], 0), *found]
         return [ast.comprehension(self.target(target), _at(ast.List([value], ast.Load()), target), [], 0)]
 
+    def leaving(self, value: ast.expr | None, at: Any) -> ast.expr:
+        """A value that a generator gives, with the report that the generator can be entered again."""
+        value = _at(ast.Constant(None), at) if value is None else self.visit(value)
+        return self.report(accesses.leaving, value, self.spot(at, "", "a generator"), at=at)
+
+    def visit_Yield(self, node: ast.Yield) -> ast.expr:
+        return _at(ast.Yield(self.leaving(node.value, node.value or node)), node)
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:
+        if self.scope.generates:
+            return _at(ast.Return(self.leaving(node.value, node.value or node)), node)
+        return _at(ast.Return(node.value and self.visit(node.value)), node)
+
     def visit_YieldFrom(self, node: ast.YieldFrom) -> ast.expr:
         spot = self.spot(node.value)
-        return _at(ast.YieldFrom(self.report(accesses.each_from, self.visit(node.value), spot, at=node.value)), node)
+        return _at(
+            ast.YieldFrom(self.report(accesses.each_from, self.visit(node.value), spot, at=node.value)), node
+        )
 
     # --- statements that bind names ------------------------------------------------------------------
 
@@ -751,7 +805,9 @@ class _Rewriter(ast.NodeTransformer):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
         return self.imported(node, lambda alias: ast.ImportFrom(node.module, [alias], node.level))
 
-    def imported(self, node: ast.Import | ast.ImportFrom, again: Callable[[ast.alias], ast.stmt]) -> list[ast.stmt]:
+    def imported(
+        self, node: ast.Import | ast.ImportFrom, again: Callable[[ast.alias], ast.stmt]
+    ) -> list[ast.stmt]:
         names = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
         if not any(map(self.shared, names)):
             return [node]
@@ -766,7 +822,10 @@ class _Rewriter(ast.NodeTransformer):
                 alias = ast.alias(name, None)
             found.append(_at(again(_at(ast.alias(alias.name, hidden), node)), node))
             value = self.written(name, _at(ast.Name(hidden, ast.Load()), node), node)
-            found += [_at(ast.Assign([_at(ast.Name(name, ast.Store()), node)], value), node), _delete(hidden, node)]
+            found += [
+                _at(ast.Assign([_at(ast.Name(name, ast.Store()), node)], value), node),
+                _delete(hidden, node),
+            ]
         return found
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:
@@ -824,14 +883,19 @@ class _Rewriter(ast.NodeTransformer):
             node.body = [node.body[0], *self.visit_each(node.body[1:])]
         else:
             node.body = self.visit_each(node.body)
+        if self.scope.generates and not isinstance(node, ast.Lambda):
+            last = node.body[-1]
+            node.body.append(_at(ast.Expr(self.leaving(None, last)), last))
         if outer is not None:
             self.scope = outer
 
     # --- match ---------------------------------------------------------------------------------------
 
     def visit_Match(self, node: ast.Match) -> ast.Match:
-        names = {name for part in ast.walk(node) if isinstance(part, ast.MatchClass) for name in part.kwd_attrs}
-        wanted = _at(ast.Constant(tuple(sorted(names))), node.subject)
+        names = {
+            name for part in ast.walk(node) if isinstance(part, ast.MatchClass) for name in part.kwd_attrs
+        }
+        wanted = self.constant(tuple(sorted(names)), node.subject)
         spot = self.spot(node.subject)
         node.subject = self.report(accesses.matched, self.visit(node.subject), wanted, spot, at=node.subject)
         for case in node.cases:
@@ -845,7 +909,10 @@ class _Rewriter(ast.NodeTransformer):
         return node
 
     def pattern(self, pattern: ast.pattern) -> tuple[ast.pattern, list[ast.expr]]:
-        """A pattern in which shared variables are replaced by hidden ones, and what gives them their values."""
+        """A pattern in which shared variables are replaced by hidden ones.
+
+        And what gives them their values.
+        """
         hidden: dict[str, str] = {}
         bound: list[ast.expr] = []
         for part in ast.walk(pattern):
@@ -864,7 +931,10 @@ class _Rewriter(ast.NodeTransformer):
 # --- small pieces of tree --------------------------------------------------------------------------------
 
 
-def _at(node: Any, at: ast.AST) -> Any:
+_Node = TypeVar("_Node", bound=ast.AST)
+
+
+def _at(node: _Node, at: ast.AST) -> _Node:
     """Put a new node, and what it has been made of without a place, where another one is."""
     ast.copy_location(node, at)
     for child in ast.iter_child_nodes(node):
@@ -873,7 +943,7 @@ def _at(node: Any, at: ast.AST) -> Any:
     return node
 
 
-def _at_all(node: Any, at: ast.AST) -> Any:
+def _at_all(node: _Node, at: ast.AST) -> _Node:
     for each in ast.walk(node):
         if "lineno" in each._attributes and not hasattr(each, "lineno"):
             ast.copy_location(each, at)
@@ -886,7 +956,7 @@ def _place_of(node: ast.AST) -> Any:
 
 
 def _delete(name: str, at: ast.AST) -> ast.stmt:
-    return _at(ast.Delete([ast.Name(name, ast.Del())]), at)  # type: ignore[no-any-return]
+    return _at(ast.Delete([ast.Name(name, ast.Del())]), at)
 
 
 def _flat(targets: Sequence[ast.expr]) -> Iterator[ast.expr]:
@@ -903,7 +973,11 @@ def _is_number(node: ast.expr) -> bool:
 
 def _keeps(function: ast.expr) -> bool:
     """Whether what is called may call, later, what it is given."""
-    return not isinstance(function, ast.Name) or function.id not in _LEFT_ALONE or function.id in ("map", "filter")
+    return (
+        not isinstance(function, ast.Name)
+        or function.id not in _LEFT_ALONE
+        or function.id in ("map", "filter")
+    )
 
 
 def _says_true_or_false(node: ast.expr) -> bool:
@@ -930,7 +1004,8 @@ def _words(node: ast.AST) -> str:
 
 # --- from a function to its new code ---------------------------------------------------------------------
 
-# What was compiled, by the old code's id and what decides the new; with the old code, so that no other gets its id.
+# What was compiled, by the old code's id and what decides the new; with the old code, so that no other gets
+# its id.
 _made: dict[tuple[Any, ...], tuple[CodeType, CodeType]] = {}
 
 
@@ -944,8 +1019,12 @@ def rewritten(function: FunctionType, code: CodeType, tree: sources.Function, re
     is_shared = reached.shared_globals(names)
     attributes = reached.attributes
     mentioned = {each.attr for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
-    watched = None if attributes is None else frozenset(
-        name for name in attributes if name in mentioned or any(name.endswith(each) for each in mentioned)
+    watched = (
+        None
+        if attributes is None
+        else frozenset(
+            name for name in attributes if name in mentioned or any(name.endswith(each) for each in mentioned)
+        )
     )
     mentioned = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
     key = (id(code), id(names), watched, frozenset(filter(is_shared, mentioned)))
@@ -984,11 +1063,15 @@ def _compiled(
         inner = _at(ast.Expr(node), node)
     class_name = tree.scope.class_name  # type: ignore[union-attr]
     if class_name is not None:  # for mangled names, and the cell that `super()` looks into
-        inner = _at(_new(ast.ClassDef, name=class_name, bases=[], keywords=[], body=[inner], decorator_list=[]), inner)
+        inner = _at(
+            _new(ast.ClassDef, name=class_name, bases=[], keywords=[], body=[inner], decorator_list=[]), inner
+        )
     body = [inner]
     bound = code.co_name if class_name is None else class_name
     if isinstance(inner, (ast.FunctionDef, ast.ClassDef)) and bound not in code.co_freevars:
-        body.insert(0, _at(ast.Global([bound]), inner))  # or the function would find it in its new surroundings
+        body.insert(
+            0, _at(ast.Global([bound]), inner)
+        )  # or the function would find it in its new surroundings
     free = [_at(ast.arg(name), inner) for name in code.co_freevars if name != "__class__"]
     arguments = ast.arguments([], free, None, [], [], None, [])
     outer = _at(_new(ast.FunctionDef, name=_OUTER, args=arguments, body=body, decorator_list=[]), inner)
@@ -1021,11 +1104,10 @@ def _finish(code: CodeType, ours: list[Any], prefix: str, qualname: str) -> Code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             constant = _finish(constant, ours, prefix, qualname)
+        elif isinstance(constant, str) and constant.startswith(_MARK):
+            constant = ours[int(constant[len(_MARK) :])]
         elif isinstance(constant, str):
-            if constant.startswith(_MARK):
-                constant = ours[int(constant[len(_MARK) :])]
-            else:
-                constant = named(constant)
+            constant = named(constant)
         constants.append(constant)
     return code.replace(co_consts=tuple(constants), co_qualname=named(code.co_qualname))
 
@@ -1060,7 +1142,7 @@ def visible(*roots: Any) -> Iterator[Reached]:
                 continue
             old[function] = before
             function.__code__ = code
-            accesses.follow(_within(code))
+            calls.follow(_within(code))
 
     def late(function: FunctionType) -> bool:
         known = reached.assigned()
@@ -1069,7 +1151,7 @@ def visible(*roots: Any) -> Iterator[Reached]:
         swap(list(reached.functions) if grown else found)
         return grown
 
-    accesses.begin(late)
+    calls.begin(late)
     try:
         for root in roots:
             reached.add(root)
@@ -1078,4 +1160,4 @@ def visible(*roots: Any) -> Iterator[Reached]:
     finally:
         for function, code in old.items():
             function.__code__ = code
-        accesses.begin(None)
+        calls.begin(None)

@@ -1,11 +1,11 @@
 """The searches: each decides, at every step, who goes next, and which schedule to try after this one.
 
-All have the same face. `All` tries every schedule, `Bounded` those with few preemptions, `Classes` (in a file of its
-own) one of each class of equivalent ones. A `Replay` knows the schedule already, and with a `Reader` somebody outside
-decides.
+All have the same face. `All` tries every schedule, `Bounded` those with few preemptions, `Classes` (in a file
+of its own) one of each class of equivalent ones. A `Replay` knows the schedule already, and with a `Reader`
+somebody outside decides.
 
-What can be done at a step is written as bits: twice the number of a task for its operation, and the bit after that
-for the end of its wait by a timeout. A choice is the number of one such bit.
+What can be done at a step is written as bits: twice the number of a task for its operation, and the bit after
+that for the end of its wait by a timeout. A choice is the number of one such bit.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ class Node:
         done: what was tried.
         asleep: what need not be tried: it leads only to what was seen.
         pick: what is done there now.
-        operation: the operation of `pick`, as it was when it was first done.
-        daemon: whether it is that of a daemon thread.
+        operation: what was done there last.
+        number: the task that did it.
+        daemon: whether that is a daemon thread.
         going: the task that went before and could go on here, or -1.
         preemptions: how often a task that could go on had to wait until here.
         past: the steps that happened before this one and itself, as bits; see `Classes`.
@@ -41,6 +42,7 @@ class Node:
         "daemon",
         "done",
         "going",
+        "number",
         "operation",
         "past",
         "pick",
@@ -55,6 +57,7 @@ class Node:
         self.asleep = 0
         self.pick = -1
         self.operation: Operation = None  # type: ignore[assignment]  # set as soon as something is picked
+        self.number = -1
         self.daemon = False
         self.going = going
         self.preemptions = 0
@@ -125,26 +128,22 @@ class Tree(Search):
 
     def again(self, execution: Execution, node: Node) -> int:
         """Repeat a step of the schedule before this one; the last of them is the one that differs."""
-        pick = node.pick
+        number = node.number
+        operation = execution.tasks[number].op if number < len(execution.tasks) else None
         last = execution.depth == self.replayed - 1
-        number = pick >> 1
-        if last:
-            same = execution.choices() == node.choices
-        else:
-            operation = execution.tasks[number].op if number < len(execution.tasks) else None
-            same = (
-                operation is not None
-                and operation.target == node.operation.target
-                and operation.kind == node.operation.kind
-            )
-        if not same:
+        if (
+            operation is None
+            or operation.target != node.operation.target
+            or operation.kind != node.operation.kind
+            or (last and execution.choices() != node.choices)
+        ):
             execution.cut = "different", different(execution, node)
             return -1
         if last:
             self.did(execution, node)
         else:
             execution.tasks[number].past = node.past
-        return pick
+        return node.pick
 
     def enter(self, execution: Execution, node: Node) -> bool:
         """A new step is reached: say in the node what to try there, and what first; False to give up."""
@@ -156,6 +155,7 @@ class Tree(Search):
         task = execution.tasks[node.pick >> 1]
         assert task.op is not None
         node.operation = task.op
+        node.number = task.number
 
     def advance(self) -> bool:
         """Go to the next schedule; False if there is none."""
@@ -200,7 +200,7 @@ class All(Tree):
 
 
 class Bounded(Tree):
-    """Every schedule with at most so many preemptions: moments at which a thread that could go on must wait."""
+    """Every schedule with at most so many preemptions: a thread that could go on has to wait."""
 
     def __init__(self, bound: int, racy: Iterable[Hashable] = ()) -> None:
         super().__init__(racy)
@@ -226,7 +226,7 @@ class Replay(Search):
         self._before = -1
 
     def met(self, sites: Iterable[Hashable]) -> None:
-        """It is known where threads meet: what else they meet in here makes no steps, or it were no replay."""
+        """It is known where threads meet. What is found here makes no new steps, or it were no replay."""
 
     def next(self, execution: Execution) -> int:
         choices = execution.choices()
@@ -236,11 +236,11 @@ class Replay(Search):
             execution.cut = "steps", f"it went on for more than {MOST_STEPS:,} steps"
             return -1
         pick = -1
-        if choices & (choices - 1) and self.made < len(self.picks):
+        if self.made < len(self.picks):
             pick = self.picks[self.made]
             self.made += 1
             if pick < 0 or not choices >> pick & 1:
-                execution.cut = "different", f"choice {self.made} of the schedule is not possible there"
+                execution.cut = "different", f"step {self.made} of the schedule is not possible there"
                 return -1
         if pick < 0:
             pick = first(choices, self._before)
@@ -270,7 +270,7 @@ def first(choices: int, going: int) -> int:
 
 def different(execution: Execution, node: Node) -> str:
     """Words for a replay that goes another way than before."""
-    number = node.pick >> 1
+    number = node.number
     who = execution.tasks[number].name if number < len(execution.tasks) else "a thread"
     return (
         f"the program does not do the same in the same schedule: at step {execution.depth + 1} {who} "

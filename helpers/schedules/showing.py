@@ -104,6 +104,7 @@ def _table(result: Result) -> str:
         (each.message, each.thread, str(each.line or ""), f"{each.count:,}", _short(each))
         for each in result.failures
     ]
-    head = "".join(f"<th>{heading}</th>" for heading in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    left = 'style="text-align: left"'  # JupyterLab would have it to the right
+    head = "".join(f"<th {left}>{heading}</th>" for heading in heads)
+    body = "".join(f"<tr>{''.join(f'<td {left}>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

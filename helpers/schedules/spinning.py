@@ -1,12 +1,13 @@
-"""Seeing that a thread spins: it goes round a loop, changes nothing, and would do so until another thread acts.
+"""Seeing that a thread spins: it goes round a loop, changes nothing, and would do so until another thread
+acts.
 
 A spinning thread has schedules without end: it may go round once more at every moment. But each round ends in
 the state it began with, so the rounds change nothing about what can happen. After one of them the thread
 waits until another thread has written something that it looked at.
 
-The same activation of a function is at the head of the same loop with the same local variables, it has written
-nothing (or what it wrote is again as before: a lock that it took and gave back), and nobody has written what it
-read: then it is in the same state.
+The same activation of a function is at the head of the same loop with the same local variables, it has
+written nothing (or what it wrote is again as before: a lock that it took and gave back), and nobody has
+written what it read: then it is in the same state.
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ class _Turn:
 def _plain(value: Any) -> bool:
     """Is the value one whose changes are seen, or that has none?"""
     kind = type(value)
-    if kind in _SCALARS or isinstance(value, (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)):
+    if kind in _SCALARS or isinstance(
+        value, (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)
+    ):
         return True
     if kind in (tuple, frozenset):
         return all(map(_plain, value))

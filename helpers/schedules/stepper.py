@@ -166,7 +166,9 @@ class Stepper:
         operation = task.op
         if operation is None:
             raised = type(task.failure).__name__ if task.failure is not None else ""
-            return Choice(task.number, name, "raised" if raised else "ended", site, raised, None, False, False)
+            return Choice(
+                task.number, name, "raised" if raised else "ended", site, raised, None, False, False
+            )
         choices = execution.choices() if self.outcome is None else 0
         can_go = bool(choices >> 2 * task.number & 1)
         can_expire = bool(choices >> 2 * task.number & 2)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures as concurrent_futures
 from concurrent.futures import _base
 from contextlib import contextmanager
-from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from helpers.schedules import workers
@@ -65,7 +65,8 @@ _FUNCTIONS: list[tuple[ModuleType, dict[str, Any]]] = [
 # its locks from there, and they are none of the program's.
 _MODULES = (threading, queue, concurrent_futures)
 
-_PRIMITIVES = tuple(kind for methods in _METHODS for kind in methods)
+# Objects that are looked into besides those of the program's own classes.
+_HOLDERS = (*(kind for methods in _METHODS for kind in methods), SimpleNamespace)
 
 # Callables that stand for another one.
 _WRAPPERS = (MethodType, staticmethod, classmethod, property, functools.partial)
@@ -314,7 +315,7 @@ class _Rebinding:
         elif isinstance(value, _WRAPPERS):
             for name in ("__func__", "__self__", "__wrapped__", "func", "args", "keywords", "fget", "fset"):
                 self.inside(getattr(value, name, None))
-        elif hasattr(value, "__dict__") and (_own(type(value)) or isinstance(value, _PRIMITIVES)):
+        elif hasattr(value, "__dict__") and (_own(type(value)) or isinstance(value, _HOLDERS)):
             self.namespace(type(value))
             self.items(vars(value))
 

@@ -24,7 +24,9 @@ from typing import Any, Literal
 Kind = Literal["module", "function", "lambda", "generator", "comprehension", "class"]
 Position = tuple[int, int]
 
-_LATER: frozenset[Kind] = frozenset({"function", "lambda", "generator"})  # run after their line, by whoever has them
+_LATER: frozenset[Kind] = frozenset(
+    {"function", "lambda", "generator"}
+)  # run after their line, by whoever has them
 _BEYOND: Position = (1 << 60, 0)
 # Where one of these is called, variables may be read and set by names that no text shows.
 _LOOKS_INSIDE = {"locals", "vars", "eval", "exec"}
@@ -41,9 +43,12 @@ class Scope:
         class_name: the innermost class around, whose name goes into the mangled ones; None outside classes.
         bound: for each variable of this scope, where it is assigned: position, and whether that is in a loop.
         parameters: those that the call itself assigns.
+        generates: whether it is a generator function's, by a `yield` of its own.
     """
 
-    def __init__(self, kind: Kind, parent: Scope | None, at: Position, name: str | None, class_name: str | None):
+    def __init__(
+        self, kind: Kind, parent: Scope | None, at: Position, name: str | None, class_name: str | None
+    ):
         self.kind = kind
         self.parent = parent
         self.at = at
@@ -56,6 +61,7 @@ class Scope:
         self.loads: dict[str, Position] = {}  # the first of each name, here or in a comprehension
         self.children: list[Scope] = []
         self.looked_into = False
+        self.generates = False
         self._captured: dict[str, list[Scope]] = {}
         self._assigned_within: set[str] = set()
         self._shared: dict[str, bool] = {}
@@ -78,7 +84,11 @@ class Scope:
         while scope is not None:
             if scope.kind == "module" or (name in scope.globals and (scope is self or scope.kind != "class")):
                 return None
-            if (scope is self or scope.kind != "class") and name in scope.bound and name not in scope.nonlocals:
+            if (
+                (scope is self or scope.kind != "class")
+                and name in scope.bound
+                and name not in scope.nonlocals
+            ):
                 return scope
             scope = scope.parent
         return None
@@ -159,7 +169,9 @@ class _Reader(ast.NodeVisitor):
     # --- scopes --------------------------------------------------------------------------------------
 
     def _enter(self, kind: Kind, node: Any, name: str | None = None, class_name: str | None = None) -> Scope:
-        scope = Scope(kind, self.scope, (node.lineno, node.col_offset), name, class_name or self.scope.class_name)
+        scope = Scope(
+            kind, self.scope, (node.lineno, node.col_offset), name, class_name or self.scope.class_name
+        )
         node.scope = scope
         self.scope = scope
         return scope
@@ -277,6 +289,12 @@ class _Reader(ast.NodeVisitor):
                 scope = scope.parent
         self.generic_visit(node)
 
+    def visit_Yield(self, node: ast.Yield | ast.YieldFrom) -> None:
+        self.scope.generates = True
+        self.generic_visit(node)
+
+    visit_YieldFrom = visit_Yield
+
     def visit_Global(self, node: ast.Global) -> None:
         self.scope.globals.update(map(self.scope.mangled, node.names))
 
@@ -317,7 +335,9 @@ class _Reader(ast.NodeVisitor):
         elif not isinstance(node.target, ast.Name):
             self.visit(node.target)
         elif self.scope.kind != "module":
-            name = self.scope.mangled(node.target.id)  # `x: int` alone makes x a variable without assigning it
+            name = self.scope.mangled(
+                node.target.id
+            )  # `x: int` alone makes x a variable without assigning it
             self.scope.bound.setdefault(name, [])
 
     # --- order ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""An execution that keeps all it does, in words and with the program's own names: for a schedule that is shown."""
+"""An execution that keeps all it does, in words and with the program's own names: to be shown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from helpers.schedules.execution import Execution, Task
 from helpers.schedules.operation import Operation, Site
+from helpers.schedules.reaching import is_own
 from helpers.schedules.result import Step, Waiting
 from helpers.schedules.search import Search
 from helpers.schedules.verdicts import place_of, without_addresses
-from helpers.schedules.reaching import is_own
 
 LONGEST = 40  # characters of a value
 
@@ -89,7 +89,9 @@ class Watched(Execution):
         self.sites[me.number] = site = operation.site() or _site(sys._getframe(1))
         self._park(me, operation)
         expired, me.expires = me.expires, False
-        draft = _Draft(me, operation.text(self), operation.kind, site, "", expired, expired or not operation.free)
+        draft = _Draft(
+            me, operation.text(self), operation.kind, site, "", expired, expired or not operation.free
+        )
         self._drafts.append(draft)
         value = operation.expire() if expired else operation.perform()
         if value is not None and (operation.timed or not operation.blocks or not isinstance(value, bool)):
@@ -145,9 +147,7 @@ class Watched(Execution):
         """All tasks are parked: say in the last step who waits now, and who holds what."""
         if self._drafts and not self.unwinding:
             draft = self._drafts[-1]
-            draft.waiting = tuple(
-                wait for task in self.tasks if (wait := self.waits_of(task)) is not None
-            )
+            draft.waiting = tuple(wait for task in self.tasks if (wait := self.waits_of(task)) is not None)
             draft.held = tuple(
                 (self.name_of(lock.owner), self.name(lock)) for lock in self._locks if lock.owner is not None
             )

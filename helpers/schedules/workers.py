@@ -29,8 +29,9 @@ real_monotonic = time.monotonic
 _workers: dict[int, Worker] = {}
 _idle: list[Worker] = []
 
-# Whether a thread that has ended its part waits for another. From 3.13 on, what a `threading.local` keeps for a thread
-# goes only when the thread ends: where a program has one that was made before, each part gets a new thread.
+# Whether a thread that has ended its part waits for another. From 3.13 on, what a `threading.local` keeps for
+# a thread goes only when the thread ends: where a program has one that was made before, each part gets a new
+# thread.
 reused = True
 
 

@@ -248,6 +248,7 @@ class _Events:
             began = {lane: int(records[0, 0]) for lane, records in process.events.items()}
             # When another thread started it; where that is not known, its first event.
             began |= {lane: starts.get(thread, began[lane]) for lane, thread in process.threads.items()}
+            began[0] = process.began  # the first of all; what it did first may be lost
             for lane in sorted(process.events, key=began.__getitem__):
                 parts.append(_table(recording, process, len(self.lanes), process.events[lane]))
                 self.lanes.append((process, lane))
@@ -535,6 +536,8 @@ def _lanes(recording: Recording, events: _Events, family: _Family, fates: _Fates
 
 def _cpu(events: _Events, fates: _Fates, began: int) -> dict[int, float]:
     """The CPU time of lanes, seconds, where the last reading is near enough to the end."""
+    new = events.of_kind(fileformat.BEGIN)
+    begun = set(new["lane"][new["number"] > 0].tolist())
     rows = events.of_kind(fileformat.CPU, fileformat.END)
     rows = rows[rows["time"] >= began]
     used = rows["detail"].astype("i8") << 32 | rows["number"]
@@ -543,7 +546,7 @@ def _cpu(events: _Events, fates: _Fates, began: int) -> dict[int, float]:
     for first, last in zip(begins, np.append(begins, len(rows))[1:] - 1, strict=True):
         lane = int(rows["lane"][first])
         since, before = int(rows["time"][first]), int(used[first])
-        if events.thread[lane] >= 0 and events.first[lane] >= began:
+        if lane in begun and events.first[lane] >= began:
             since, before = events.first[lane], 0  # a new thread has used none
         until = int(rows["time"][last])
         if until > since and fates.died[lane] - until <= (fates.died[lane] - since) / 10:

@@ -55,6 +55,7 @@ class RecordedProcess:
     threads: dict[int, int] = field(default_factory=dict)  # lane -> number of its Thread object, or 0
     definitions: dict[int, tuple[str, ...]] = field(default_factory=dict)
     processes: dict[int, int] = field(default_factory=dict)  # number of a Process object -> pid
+    joined: dict[int, int] = field(default_factory=dict)  # ident -> number of a Thread object, likewise
     own_name: str = ""
     events: dict[int, Array] = field(default_factory=dict)  # by lane: times and codes
     objects: dict[int, int] = field(default_factory=dict)  # number -> index in the recording's objects
@@ -87,6 +88,9 @@ class Recording:
         self._names = NameFinder()
         for file in sorted(Path(folder).glob("*.rec"), key=_order):
             self._read(file)
+        for process in self.processes.values():
+            for lane, (ident, _, _) in process.lanes.items():
+                process.threads[lane] = process.joined.get(ident, 0)
         self._nth = dict(self._count_makers())
         # What processes share is named where it was made, not where it arrived: the makers come first. And
         # a part of something is named by what says of what, not by the line of the library that made it.
@@ -98,6 +102,12 @@ class Recording:
         if self._is_incomplete(folder, fileformat.LIMIT_REACHED):
             limit = f"{fileformat.LIMIT >> 20} MiB"
             self.notes.append(f"The recording is full ({limit}): what came later is missing.")
+        if self._is_incomplete(folder, fileformat.TURNED_OVER):
+            limit = f"{fileformat.LIMIT >> 20} MiB"
+            self.notes.append(
+                f"The recording was full ({limit}): the newest of it is kept. "
+                "What a thread did before its first event here is missing."
+            )
         if self._is_incomplete(folder, fileformat.LOST):
             self.notes.append("The recording stopped early, because its folder could no longer be written.")
         if not os.path.isdir(folder):
@@ -118,8 +128,7 @@ class Recording:
                     return name
             # An ident can be used again: the last to have had it.
             for lane in reversed(process.events):
-                events = process.events[lane][:, 1]
-                if fileformat.IDENT << 56 | ident in events[:2].tolist():
+                if (process.events[lane][:, 1] == fileformat.IDENT << 56 | ident).any():
                     return process.definitions.get(process.threads[lane], ("", ""))[1]
         return ""
 
@@ -130,13 +139,17 @@ class Recording:
         return f"{kind} {name}" if kind in _PARTS else name
 
     def _count_makers(self) -> Iterator[tuple[tuple[str, int], int]]:
-        """For each definition, how many of its kind came from the same line of its process before it."""
+        """For each definition, how many of its kind came from the same line of its process before it.
+
+        What an earlier recording of a kernel defined, when it ran the same cell, does not count.
+        """
         for process in self.processes.values():
-            seen: Counter[tuple[str, ...]] = Counter()
+            seen: Counter[tuple[str, str, str, bool]] = Counter()
             for number in sorted(process.definitions):
                 kind, _, file, line = process.definitions[number][:4]
-                yield (process.name, number), seen[kind, file, line]
-                seen[kind, file, line] += 1
+                made_at = (kind, file, line, number < process.first_number)
+                yield (process.name, number), seen[made_at]
+                seen[made_at] += 1
 
     def _read(self, file: Path) -> None:
         data = np.fromfile(file, dtype=np.uint8)
@@ -265,6 +278,8 @@ def _read_text(process: RecordedProcess, text: bytes) -> None:
             process.processes[int(fields[0])] = int(fields[1])
         elif kind == fileformat.NAME:
             process.own_name = fields[0]
+        elif kind == fileformat.THREAD:
+            process.joined[int(fields[1])] = int(fields[0])
         elif kind == fileformat.RENAME and (number := int(fields[0])) in process.definitions:
             made_as, _, *rest = process.definitions[number]
             process.definitions[number] = (made_as, fields[1], *rest)

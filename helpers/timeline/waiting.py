@@ -135,6 +135,11 @@ def holds(
     # takes a lock next proves that it had been let go.
     freed = same & (~chosen_takes[following] | ~is_permit)
     starts = chosen_takes & (freed | ~is_permit)
+    permits = np.flatnonzero(is_permit)
+    kept = _never_given_back(
+        chosen["on"][permits], owner[permits], chosen_takes[permits], chosen_takes[permits] & ~freed[permits]
+    )
+    starts[permits[kept]] = True
     found = np.zeros(int(starts.sum()), HOLD)
     found["lane"] = chosen["lane"][starts]
     found["lock"] = chosen["on"][starts]
@@ -143,6 +148,30 @@ def holds(
     found["end"] = end[starts]
     found["open"] = ~freed[starts]
     return found[np.lexsort((found["lane"], found["start"]))]
+
+
+def _never_given_back(on: Array, owner: Array, takes: Array, unmatched: Array) -> Array:
+    """Which takings of permits are holds to the end, though nothing follows them.
+
+    Who takes of a semaphore that others release waits for a signal. Where all that release have taken, it
+    is permits that go round, and one that is missing is held.
+
+    Args:
+        on, owner: of the semaphores' events, in order of both and then of time.
+        takes: for each event, whether it takes or gives back.
+        unmatched: whether it takes, and the next event of the same owner does not give back.
+    """
+    kept = np.zeros(len(on), bool)
+    begins = np.flatnonzero((np.diff(on, prepend=-1) != 0) | (np.diff(owner, prepend=-1) != 0))
+    ends = np.append(begins, len(on))[1:]
+    step = np.where(takes, 1, -1)
+    depth = np.cumsum(step)
+    depth -= np.repeat(depth[begins] - step[begins], ends - begins)
+    signals = np.unique(on[depth < 0])
+    for begin, end in zip(begins, ends, strict=True):
+        if depth[end - 1] > 0 and on[begin] not in signals:
+            kept[begin + np.flatnonzero(unmatched[begin:end])[-depth[end - 1] :]] = True
+    return kept
 
 
 class Sources:

@@ -1,4 +1,4 @@
-"""What the lab's panel costs and how quick it is, measured in a browser: ``python -m helpers bench labs-panel``."""
+"""What the lab's panel costs and how quick it is, measured in a browser: ``python -m helpers bench labs_panel``."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def processor_time(notebook: Notebook) -> float:
 
 def main(argv: list[str]) -> int:
     """Print what is measured; return 0."""
-    parser = argparse.ArgumentParser(prog="python -m helpers bench labs-panel", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m helpers bench labs_panel", description=__doc__)
     parser.parse_args(argv)
     if not find_browser():
         print(f"Nothing was measured: {NO_BROWSER}.")

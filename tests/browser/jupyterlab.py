@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 SETTINGS = ROOT / "helpers" / "course" / "jupyter"  # JupyterLab's, as the course opens it
-PATIENCE = 40.0  # seconds; generous, only so that nothing hangs
+PATIENCE = 100.0  # seconds; generous, only so that nothing hangs
 
 # The notebook that is in front. JupyterLab says "idle" before there is a kernel, and loses a "Run All" that
 # comes then; so the kernel's own connection is asked.
@@ -31,6 +31,17 @@ CODE_CELLS = f"{NOTEBOOK}.content.widgets.filter(cell => cell.model.type === 'co
 RESTORED = "window.jupyterapp?.shell && window.jupyterapp.restored.then(() => true)"
 CONNECTED = f"{KERNEL}?.connectionStatus === 'connected' && {KERNEL}.status === 'idle'"
 ALL_RUN = f"{KERNEL}?.status === 'idle' && {CODE_CELLS}.every(cell => cell.model.executionCount)"
+
+# The server ends when its standard input does: also where the test is killed.
+JUPYTERLAB = """\
+import os, signal, sys, threading
+from jupyterlab.labapp import main
+def outlive_nobody():
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=outlive_nobody, daemon=True).start()
+main()
+"""
 
 
 class Server:
@@ -52,9 +63,9 @@ class Server:
         ours = {"JUPYTER_CONFIG_PATH": str(SETTINGS), "JUPYTER_PREFER_ENV_PATH": "1"}
         options = ["--no-browser", "--port=0", "--allow-root", "--LabApp.expose_app_in_browser=True"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={self.folder}"],
+            [sys.executable, "-c", JUPYTERLAB, *options, f"--ServerApp.root_dir={self.folder}"],
             env={**environment(), **own, **ours},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -86,7 +97,8 @@ class Server:
     def stop(self) -> None:
         """End it, and whatever it has left running."""
         left = self.descendants()
-        self.process.terminate()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
@@ -194,6 +206,10 @@ class Notebook:
     def _ended(self, number: int) -> str:
         cell = f"{CODE_CELLS}[{number}].model"
         return f"{cell}.executionCount && {cell}.executionState === 'idle'"
+
+    def number(self, cell: str) -> int:
+        """The number of the code cell with this id."""
+        return int(self.page.evaluate(f"{CODE_CELLS}.findIndex(it => it.model.id === {cell!r})"))
 
     def output(self, number: int) -> Locator:
         """What a code cell, counted from 0, has put out; scrolled to, so that it is there."""

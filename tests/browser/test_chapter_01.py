@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import nbformat
+import pytest
 
 from helpers.course.refresh import NOTEBOOKS
 from tests.browser.jupyterlab import JupyterLab
@@ -10,6 +11,7 @@ from tests.browser.jupyterlab import JupyterLab
 CHAPTER = NOTEBOOKS / "01_fork.ipynb"
 
 
+@pytest.mark.timeout(300)
 def test_it_runs_from_first_to_last_cell_and_shows_its_timelines(jupyterlab: JupyterLab) -> None:
     cells = [cell for cell in nbformat.read(CHAPTER, as_version=4).cells if cell.cell_type == "code"]
     saved = [output for cell in cells for output in cell.outputs]

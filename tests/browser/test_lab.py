@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from helpers import PipelineLab
 from helpers.course.refresh import METADATA
 from helpers.labs.appearance import look_of
 from helpers.labs.controls import SLIDERS
+from helpers.labs.settings import Settings
 from tests.browser.jupyterlab import JupyterLab, Notebook
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ while lab.capacity != 1 and time.monotonic() < deadline:
 """,
 )
 STOPS = {name: stops for name, *_, stops in SLIDERS}
+LABS_THREADS = {"frames", "pipeline", "producer 1", "consumer 1"}
 FAST = 300  # moves one after the other
 
 
@@ -87,23 +90,23 @@ def notebook(jupyterlab: JupyterLab, tmp_path_factory: pytest.TempPathFactory) -
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=METADATA), path)
     notebook = jupyterlab.open(path)
     notebook.run(0)
+    notebook.run(1)
     return notebook
 
 
 @pytest.fixture
 def panel(notebook: Notebook) -> Iterator[Panel]:
-    """A new lab, in the notebook's second cell; afterwards it has left no thread in the kernel."""
-    notebook.run(1)
+    """The lab of the notebook's second cell, as it was made; afterwards it has left no thread."""
+    settings = Settings(produce_rate=200, consume_rate=300)
+    notebook.value(f"lab.pipeline.set(**{asdict(settings)})")
+    notebook.value("lab.reset()")
     panel = Panel(notebook.output(1))
+    panel.wait_for("produced", "it === 0")
     panel.start.wait_for()
     yield panel
     notebook.value("lab.stop() and None")
-    assert (
-        notebook.value(
-            "[it.name for it in __import__('threading').enumerate() if it.name in ('frames', 'pipeline')]"
-        )
-        == []
-    )
+    names = notebook.value("[it.name for it in __import__('threading').enumerate()]")
+    assert LABS_THREADS.isdisjoint(names)
 
 
 def test_start_runs_it_and_stop_stops_it(panel: Panel, notebook: Notebook) -> None:
@@ -174,7 +177,7 @@ def test_without_consumers_the_buffer_fills_and_stays_full_until_there_are_some(
     panel.wait_for("in buffer", "it < 10")
     panel.wait_for("throughput now", "it > 200")
     panel.wait_for("predicted", "it === 400")
-    assert "The producers limit the flow" in panel.root.inner_text()
+    panel.root.get_by_text("The producers limit the flow").wait_for()
 
 
 def test_another_mechanism_takes_effect(panel: Panel, notebook: Notebook) -> None:
@@ -233,7 +236,7 @@ def test_running_the_cell_again_ten_times_leaves_one_lab(panel: Panel, notebook:
         notebook.run(1)
         assert notebook.value("id(lab)") != old
         names = notebook.value("[it.name for it in __import__('threading').enumerate()]")
-        assert not {"frames", "pipeline", "producer 1", "consumer 1"} & {*names}
+        assert LABS_THREADS.isdisjoint(names)
         panel.start.wait_for()
 
 

@@ -188,7 +188,7 @@ def test_a_schedule_is_typed_in_and_what_is_none_is_refused(notebook: Notebook) 
     expect(panel.said).to_contain_text("2. Thread-2 (add): read counter.")
     for none, why in (
         ("A 7 B", "is no schedule"),
-        ("A Q", "Choice 2 of this schedule, Q, is not possible there."),
+        ("A Q", "Step 2 of this schedule, Q, is not possible there."),
     ):
         panel.schedule.fill(none)
         panel.button("Go there").click()

@@ -348,29 +348,50 @@ class TestColumns:
 
     def test_have_the_extremes_of_the_depth_and_the_shares_of_the_states(self) -> None:
         columns = Columns()
-        columns.add(self.snapshot(1.0, 3, (0.5, 7), waiting=0.75, consuming=0.25))
-        columns.add(self.snapshot(2.0, 4, (0.5, 7), (1.5, 9), waiting=0.75, consuming=1.25))
+        columns.add(self.snapshot(0.04, 3, (0.02, 7), waiting=0.03, consuming=0.01))
+        columns.add(self.snapshot(0.08, 4, (0.02, 7), (0.06, 9), waiting=0.03, consuming=0.05))
         assert columns.unsent(whole=False) == [
-            (1.0, 0, 7, 10, {"consumer 1": [0, 0, 75, 25]}),
-            (2.0, 3, 9, 10, {"consumer 1": [0, 0, 0, 100]}),
+            (0.04, 0, 7, 10, {"consumer 1": [0, 0, 75, 25]}),
+            (0.08, 3, 9, 10, {"consumer 1": [0, 0, 0, 100]}),
         ]
         assert columns.unsent(whole=False) == []
         assert len(columns.unsent(whole=True)) == 2
 
+    def test_of_a_late_snapshot_several_are_made(self) -> None:
+        columns = Columns()
+        columns.add(self.snapshot(0.2, 4, (0.06, 7), (0.07, 2), (0.14, 9), waiting=0.05, consuming=0.15))
+        shares = {"consumer 1": [0, 0, 25, 75]}
+        assert columns.unsent(whole=False) == [
+            (0.05, 0, 0, 10, shares),
+            (0.1, 0, 7, 10, shares),
+            (0.15, 2, 9, 10, shares),
+            (0.2, 4, 9, 10, shares),
+        ]
+
     def test_of_a_worker_that_came_in_between_only_its_own_part_is_filled(self) -> None:
         columns = Columns()
-        columns.add(self.snapshot(2.0, 0, waiting=0.5))
+        columns.add(self.snapshot(0.04, 0, waiting=0.01))
         ((*_, shares),) = columns.unsent(whole=False)
         assert shares == {"consumer 1": [0, 0, 25, 0]}
 
     def test_the_old_ones_are_forgotten(self) -> None:
         columns = Columns()
-        for second in range(100):
-            columns.add(self.snapshot(float(second + 1), 0))
-        assert [column[0] for column in columns.unsent(whole=False)] == [*range(70, 101)]
+        for step in range(2000):
+            columns.add(self.snapshot((step + 1) / 20, 0))
+        ends = [column[0] for column in columns.unsent(whole=False)]
+        assert ends == [step / 20 for step in range(1400, 2001)]
 
     def test_a_model_that_begins_anew_begins_new_columns(self) -> None:
         columns = Columns()
         assert not columns.add(self.snapshot(5.0, 5))
-        assert columns.add(self.snapshot(0.5, 1))
-        assert [column[:3] for column in columns.unsent(whole=True)] == [(0.5, 0, 1)]
+        assert columns.add(self.snapshot(0.04, 1))
+        assert [column[:3] for column in columns.unsent(whole=True)] == [(0.04, 0, 1)]
+
+
+def test_workers_that_have_not_been_started_have_a_lane(lab: PipelineLab) -> None:
+    page = Page(lab)
+    lab.producers = 1
+    assert page.frames[-1]["workers"] == [
+        ["producer 1", "producer", "not started"],
+        ["consumer 1", "consumer", "not started"],
+    ]

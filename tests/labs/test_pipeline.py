@@ -379,4 +379,7 @@ def test_a_stopped_pipeline_can_be_forgotten() -> None:
     ],
 )
 def test_what_limits_the_flow_is_said(how: dict[str, Any], words: str) -> None:
-    assert words in Pipeline(**how).run(1.0).limit_sentence
+    pipeline = Pipeline(**how)
+    pipeline.start()
+    until(lambda: words in pipeline.snapshot().limit_sentence, words)
+    pipeline.stop()

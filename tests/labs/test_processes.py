@@ -16,11 +16,24 @@ from typing import Any
 import psutil
 import pytest
 
-from helpers.labs import MECHANISMS, Pipeline
+from helpers.labs import MECHANISMS, Pipeline, Snapshot, process_engine
 from tests.labs.grid import LOSSLESS, PATIENCE, accounted_for, batches, run_all, settings, until
 
 # Servers that Python keeps for later processes; they end with this one.
 SERVERS = ("multiprocessing.forkserver", "multiprocessing.resource_tracker")
+
+
+@pytest.fixture
+def _no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is killed for being slow: for tests of counts, which a busy machine must not disturb."""
+    monkeypatch.setattr(process_engine, "ASK", PATIENCE)
+
+
+def ended_by_themselves(snapshot: Snapshot) -> bool:
+    """Whether everybody ended in time; where a machine has far too much to do, that says nothing."""
+    if "was killed" in snapshot.error and os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
+        pytest.skip(f"this machine is too busy: {snapshot.error}")
+    return accounted_for(snapshot)
 
 
 def left_behind() -> list[str]:
@@ -43,11 +56,12 @@ def up(pipeline: Pipeline) -> bool:
     return len(workers) == wanted and all(worker.state != "starting" for worker in workers)
 
 
+@pytest.mark.usefixtures("_no_hurry")
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_every_item_is_accounted_for_whatever_the_settings(mechanism: str) -> None:
     flowed = 0
     small = (one for one in settings(mechanism=mechanism, arrivals="random") if one["producers"] < 16)
-    for batch in batches(small, 6):
+    for batch in batches(small, 4):
         for snapshot in run_all([Pipeline(engine="processes", **one) for one in batch], 0.4):
             assert accounted_for(snapshot)
             flowed += snapshot.consumed
@@ -55,6 +69,7 @@ def test_every_item_is_accounted_for_whatever_the_settings(mechanism: str) -> No
     assert not left_behind()
 
 
+@pytest.mark.usefixtures("_no_hurry")
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_every_item_is_accounted_for_whatever_changes_while_it_runs(mechanism: str) -> None:
     draw = random.Random(mechanism)
@@ -104,13 +119,15 @@ def test_a_stop_ends_everybody(how: dict[str, Any], mechanism: str) -> None:
     time.sleep(0.05)  # whatever they come to wait for meanwhile
     began = time.monotonic()
     snapshot = pipeline.stop()
+    took = time.monotonic() - began
+    assert ended_by_themselves(snapshot)
     # What the pipeline gives them is half a second; what this test gives is for a busy machine.
-    assert time.monotonic() - began < 1.0
-    assert accounted_for(snapshot)
+    assert took < 2.0
     assert {worker.state for worker in snapshot.workers} == {"ended"}
     assert not left_behind()
 
 
+@pytest.mark.usefixtures("_no_hurry")
 def test_sixteen_of_each_come_up_and_stop() -> None:
     pipeline = Pipeline(engine="processes", producers=16, consumers=16, produce_rate=100, consume_rate=100)
     pipeline.start()
@@ -120,6 +137,7 @@ def test_sixteen_of_each_come_up_and_stop() -> None:
     assert not left_behind()
 
 
+@pytest.mark.usefixtures("_no_hurry")
 def test_a_stop_before_anybody_is_up() -> None:
     for _ in range(5):
         pipeline = Pipeline(engine="processes", producers=4, consumers=4)
@@ -128,6 +146,7 @@ def test_a_stop_before_anybody_is_up() -> None:
     assert not left_behind()
 
 
+@pytest.mark.usefixtures("_no_hurry")
 def test_what_pipes_hold_comes_home_at_a_stop() -> None:
     """Far more than a pipe can hold, so that no producer could end if nobody read."""
     pipeline = Pipeline(engine="processes", producers=4, consumers=0, produce_rate=1000, capacity=None)
@@ -144,6 +163,7 @@ def test_what_pipes_hold_comes_home_at_a_stop() -> None:
     assert snapshot.produced == 10_000
 
 
+@pytest.mark.usefixtures("_no_hurry")
 def test_a_sleeping_process_hears_of_a_new_rate() -> None:
     pipeline = Pipeline(producers=1, consumers=1, produce_rate=0.5, consume_rate=0.5, engine="processes")
     pipeline.start()
@@ -155,6 +175,7 @@ def test_a_sleeping_process_hears_of_a_new_rate() -> None:
     assert accounted_for(pipeline.stop())
 
 
+@pytest.mark.usefixtures("_no_hurry")
 def test_from_threads_to_processes_and_back_while_it_runs() -> None:
     pipeline = Pipeline(produce_rate=200, consume_rate=200)
     pipeline.start()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.recorder.programs import METHODS, recorded
+from tests.recorder.programs import METHODS, forks, recorded
 
 # The child waits; the parent ends it when it sees that it does (`seen` says so, from inside the object).
 WAITS = {
@@ -103,6 +103,20 @@ with multiprocessing.Condition(lock) as _: pass
     )
     assert seen.waits["MainThread"] == [("signal", "ready"), ("signal", "self.opened")]
     assert [hold[1] for hold in seen.holds] == ["ready", "ready", "lock"]
+
+
+@forks
+def test_a_fork_server_that_is_there_is_not_waited_for():
+    seen = recorded(
+        """
+import multiprocessing, os
+if __name__ == "__main__":
+    child = multiprocessing.Process(target=os.getpid, name="child"); child.start(); child.join()
+""",
+        start_method="forkserver",
+    )
+    assert seen.waits["MainThread"] == [("join", "child")]
+    assert seen.waits["child"] == []
 
 
 def test_a_manager_answers_from_its_own_process():

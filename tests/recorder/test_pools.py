@@ -34,6 +34,17 @@ with ThreadPoolExecutor(1) as pool:
     assert ("MainThread", "ThreadPoolExecutor-0_0", "tasks for pool") in seen.wakeups
 
 
+def test_a_look_for_an_idle_worker_is_no_wait():
+    seen = recorded(
+        """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(2) as pool:
+    pool.submit(int)
+"""
+    )
+    assert not [wait for wait in seen.waits["MainThread"] if wait[0] == "signal"]
+
+
 def test_an_executor_left_idle_is_not_stuck():
     seen = recorded(
         """

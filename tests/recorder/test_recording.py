@@ -5,7 +5,9 @@ from __future__ import annotations
 import collections
 import itertools
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers import script
@@ -118,6 +120,47 @@ lock.acquire()
         ("MainThread", "lock", False),
         ("MainThread", "lock", True),
     ]
+
+
+def test_a_permit_that_is_never_given_back_is_held_to_the_end():
+    seen = recorded(
+        """
+import threading
+pool, signal, turns = threading.Semaphore(3), threading.Semaphore(0), threading.BoundedSemaphore(2)
+def leaks():
+    pool.acquire()
+    with pool: pass
+    signal.acquire()
+with pool: pass
+turns.acquire(); turns.acquire(); turns.release()
+thread = threading.Thread(target=leaks, name="leaks"); thread.start()
+signal.release(); thread.join()
+"""
+    )
+    assert sorted(seen.holds) == [
+        ("MainThread", "pool", False),
+        ("MainThread", "turns", False),
+        ("MainThread", "turns", True),
+        ("leaks", "pool", False),
+        ("leaks", "pool", True),
+    ]
+    (kept,) = (hold for hold in seen.timeline.holds if hold.open and hold.lock.name == "pool")
+    assert kept.end == seen.lanes["leaks"].died
+
+
+def test_a_circle_through_the_main_thread_is_found():
+    seen = recorded(
+        """
+import threading
+thread = threading.Thread(target=lambda: threading.main_thread().join(), name="worker"); thread.start()
+thread.join()
+""",
+        timeout=1.0,
+    )
+    assert seen.timeline.stuck.cycle == (0, 1)
+    assert seen.timeline.summary().splitlines()[-1] == (
+        "Deadlock: MainThread waits for worker to end; worker waits for MainThread to end."
+    )
 
 
 def test_names_are_those_of_the_program():
@@ -513,6 +556,96 @@ def test_a_full_recording_says_so_and_the_program_goes_on():
     assert any("full (64 MiB)" in note for note in run.timeline.notes)
     assert len(run.timeline.holds) > 1_500_000
     assert len(run.timeline.lanes) == 1
+
+
+FULL_OF_IT = """
+import os, sys, threading
+lock, first, last, other = threading.Lock(), threading.Lock(), threading.Lock(), threading.Lock()
+asked, answered = threading.Semaphore(0), threading.Semaphore(0)
+def answer():
+    while asked.acquire() and not stop:
+        with other: pass
+        answered.release()
+def busy():
+    with first: pass
+    for turn in range(2_200_000):
+        with lock: pass
+        if turn % 100_000 == 0: asked.release(); answered.acquire()
+    with last: pass
+stop = []
+rare = threading.Thread(target=answer, name="rare"); rare.start()
+worker = threading.Thread(target=busy, name="busy"); worker.start(); worker.join()
+late = threading.Thread(target=int, name="late"); late.start(); late.join()
+stop.append(True); asked.release(); rare.join()
+print("done")
+"""
+
+
+def test_the_newest_is_kept_by_choice():
+    run = run_script(FULL_OF_IT, timeout=60, keep="newest")
+    assert run.stdout == "done\n"
+    timeline = run.timeline
+    assert timeline.notes == (
+        "The recording was full (64 MiB): the newest of it is kept. "
+        "What a thread did before its first event here is missing.",
+    )
+    lanes = {lane.thread: lane for lane in timeline.lanes}
+    assert list(lanes) == ["MainThread", "rare", "busy", "late"]
+    assert all(lane.ending == "ended" for lane in timeline.lanes)
+    assert all(lane.parent == 0 for lane in timeline.lanes[1:])
+    holds = collections.Counter(hold.lock.name for hold in timeline.holds)
+    assert (holds["first"], holds["last"]) == (0, 1)
+    assert 1_000_000 < holds["lock"] < 2_100_000
+    # Each thread's oldest pages are lost: one that fills few of them keeps all it did.
+    assert holds["other"] == 22
+    assert lanes["busy"].born - lanes["busy"].started > timeline.duration / 20
+    assert lanes["busy"].cpu > 0
+    assert not timeline.holds.columns["open"].any()
+    times = np.sort(timeline.holds.columns[["lock", "start", "end"]], order=["lock", "start"])
+    same = times["lock"][1:] == times["lock"][:-1]
+    assert (times["end"][:-1] <= times["start"][1:])[same].all()
+
+
+@forks
+def test_the_newest_is_kept_of_many_processes_whichever_is_killed():
+    # With less room, as a process of its own can have it.
+    program = """
+import mmap, os, signal, sys, threading
+from helpers import record
+from helpers.recorder import fileformat
+fileformat.LIMIT, fileformat.FOR_NEWCOMERS = 2 << 20, 1 << 20
+count = mmap.mmap(-1, 8)
+lock, last = threading.Lock(), threading.Lock()
+def work():
+    while True:
+        with lock: count[:] = (int.from_bytes(count[:], "little") + 1).to_bytes(8, "little")
+with record(keep="newest") as timeline:
+    if os.fork() == 0:
+        for _ in range(100_000):
+            with lock: pass
+        with last: pass
+        os._exit(0)
+    os.wait()
+    pid = os.fork()
+    if pid == 0:
+        for _ in range(3): threading.Thread(target=work).start()
+        signal.pause()
+    while int.from_bytes(count[:], "little") < 200_000: pass
+    os.kill(pid, signal.SIGKILL); os.wait()
+counted = int.from_bytes(count[:], "little")
+first, second = (lane.pid for lane in timeline.lanes if lane.how == "fork")
+def held(pid): return [hold for hold in timeline.holds if timeline.lanes[hold.lane].pid == pid]
+one, other = held(first), sorted(held(second), key=lambda hold: hold.start)
+print(one[-1].lock.name, 1_000 < len(one) < 90_000, 1_000 < len(other) < 190_000)
+print(all(a.end <= b.start for a, b in zip(other, other[1:])), sum(hold.open for hold in other) <= 1)
+print(timeline.lanes[0].born, [lane.detail for lane in timeline.lanes if lane.how == "fork"], len(timeline.notes))
+"""
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    run = run_script(program, timeout=60, record=False, env=environment)
+    assert run.stderr == ""
+    assert run.lines[0].text == "last True True"
+    assert run.lines[1].text == "True True"
+    assert run.lines[2].text == "0.0 ['', 'SIGKILL'] 1"
 
 
 def test_exact_counts_from_several_threads():

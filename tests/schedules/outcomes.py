@@ -11,7 +11,7 @@ from typing import Any
 from helpers.schedules.exploring import explore
 from tests.schedules.random_programs import Program, shrink
 from tests.schedules.real_runs import real_outcomes
-from tests.schedules.second_opinion import opinions
+from tests.schedules.second_opinion import can_run, opinions
 
 SECONDS = 3.0  # a program with more schedules than can be tried in this time is too large to compare
 
@@ -139,7 +139,7 @@ def second_opinions(
     comparisons: Iterable[Comparison], python: str, packages: Path, schedules: int, folder: Path
 ) -> list[Opinion]:
     """Ask interleave-test about those of the programs that it can run, under so many random schedules each."""
-    asked = [each for each in comparisons if each.program.form == "thread" and not each.program.loops]
+    asked = [each for each in comparisons if can_run(each.program)]
     sources = [each.program.source() for each in asked]
     answers = opinions(python, packages, sources, schedules, folder)
     return [

@@ -8,7 +8,7 @@ import textwrap
 import threading
 from types import SimpleNamespace
 
-from helpers.schedules import accesses
+from helpers.schedules import accesses, calls
 from helpers.schedules.rewriting import visible
 
 _numbers = itertools.count()
@@ -35,6 +35,7 @@ class Listener:
         self.sites: list[tuple[int, int]] = []
         self.notes: list[tuple[str, int | None]] = []
         self.turns = 0
+        self.quiet = False
         self.before = lambda: None
         self.search = SimpleNamespace(met=lambda sites: None)
 
@@ -42,6 +43,8 @@ class Listener:
         return self.access_all([(about, key)], write, site, text)
 
     def access_all(self, places, write, site, text):
+        if self.quiet:
+            return False
         hash(tuple(key for _, key in places))
         self.said.append(text)
         self.places.append(len(places))
@@ -52,7 +55,9 @@ class Listener:
         return True
 
     def saw(self, value):
+        self.quiet = True  # a `repr` of the program's own makes no steps
         self.seen.append(value if isinstance(value, (int, str, float, type(None))) else repr(value))
+        self.quiet = False
 
     def again(self, frame, site):
         self.turns += 1
@@ -67,16 +72,16 @@ class Listener:
 class Listening:
     """Within this context the calling thread is explored, as far as rewritten code can tell."""
 
-    def __init__(self) -> None:
-        self.listener = Listener()
+    def __init__(self, listener: Listener | None = None) -> None:
+        self.listener = listener or Listener()
 
     def __enter__(self) -> Listener:
         me, self._current = threading.get_ident(), accesses.current
-        accesses.current = lambda: self.listener if threading.get_ident() == me else None
+        accesses.current = calls.current = lambda: self.listener if threading.get_ident() == me else None
         return self.listener
 
     def __exit__(self, *error) -> None:
-        accesses.current = self._current
+        accesses.current = calls.current = self._current
 
 
 def defined(source: str, **names) -> dict:

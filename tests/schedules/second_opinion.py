@@ -12,10 +12,28 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.schedules.random_programs import Program
 
 TOOL = "interleave-test==0.1.0"
 PATIENCE = 900.0  # seconds for all programs
+
+
+def can_run(program: Program) -> bool:
+    """Whether the tool can run a program.
+
+    It knows neither pools nor subclasses of Thread; it may follow a spinning thread for ever; and it is wrong about
+    threads that join themselves, or ask whether they are alive.
+    """
+    itself = any(
+        f"task{number}" in line
+        for number, block in enumerate(program.threads)
+        for statement in block
+        for line in statement.lines(0)
+    )
+    return program.form == "thread" and not program.loops and not itself
 
 
 def opinions(

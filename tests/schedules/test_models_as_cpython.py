@@ -8,14 +8,21 @@ import json
 import queue
 import random
 import threading
-import types
 
 import pytest
 
 from helpers.schedules.exploring import explore
 from tests.schedules.cpython_code import cpython_code
 
-MODELLED = types.SimpleNamespace(
+
+class Api:
+    """Where a program has its primitives from."""
+
+    def __init__(self, **names):
+        vars(self).update(names)
+
+
+MODELLED = Api(
     Condition=threading.Condition,
     Semaphore=threading.Semaphore,
     BoundedSemaphore=threading.BoundedSemaphore,
@@ -36,7 +43,7 @@ MODELLED = types.SimpleNamespace(
 def cpython(tmp_path_factory):
     code = cpython_code(tmp_path_factory.mktemp("cpython"))
     code.SimpleQueue = code._PySimpleQueue
-    return code
+    return Api(**{name: getattr(code, name) for name in vars(MODELLED)})
 
 
 def holding(action):
@@ -150,13 +157,28 @@ PRIMITIVES = {
 }
 
 
-def observed(api, make, threads):
-    """What the threads of a program can note, and whether one of them then waits for ever."""
+def observed(scenario_of, api):
+    """What the threads of a program can note, and whether one of them then waits for ever; None: too much to try."""
     found = set()
     notes = []
 
     def scenario():
-        notes[:] = [[] for _ in threads]
+        notes[:] = [[] for _ in range(4)]
+        scenario_of(api, notes)
+
+    def ended(execution):
+        assert not execution.raised, execution.raised[0].failure
+        stuck = not all(task.done for task in execution.tasks)
+        found.add(json.dumps([notes, stuck]))
+
+    result = explore(scenario, mode="classes", seconds=2, ended=ended, restarted=found.clear)
+    return found if result.exhausted else None
+
+
+def program(make, threads):
+    """Threads that each do some operations with one primitive, and note what comes of it."""
+
+    def scenario(api, notes):
         primitive = make(api)
 
         def work(log, operations):
@@ -166,36 +188,93 @@ def observed(api, make, threads):
                 except Exception as error:
                     log.append(type(error).__name__)
 
-        running = [
-            threading.Thread(target=work, args=pair) for pair in zip(notes, threads, strict=True)
-        ]
-        for thread in running:
-            thread.start()
+        for log, operations in zip(notes, threads, strict=False):
+            threading.Thread(target=work, args=(log, operations)).start()
 
-    def ended(execution):
-        assert not execution.raised
-        stuck = not all(task.done for task in execution.tasks)
-        found.add(json.dumps([notes, stuck]))
+    return scenario
 
-    result = explore(scenario, mode="classes", seconds=5, ended=ended, restarted=found.clear)
-    assert not [note for note in result.notes if "stopped" not in note], result.notes
-    return found if result.exhausted else None
+
+def compare(cpython, kind, seeds):
+    make, operations = PRIMITIVES[kind]
+    compared = 0
+    for seed in seeds:
+        chosen = random.Random(f"{kind} {seed}")
+        sizes = chosen.choice([(1, 1), (1, 2)] if seed < 4 else [(1, 2), (2, 2), (1, 1, 1)])
+        names = [chosen.choices(list(operations), k=size) for size in sizes]
+        scenario = program(make, [[operations[name] for name in each] for each in names])
+        modelled, real = observed(scenario, MODELLED), observed(scenario, cpython)
+        assert modelled is not None, names
+        if real is not None:
+            assert modelled == real, (names, sorted(modelled - real), sorted(real - modelled))
+            compared += 1
+    assert compared >= len(seeds) / 2
 
 
 @pytest.mark.parametrize("kind", PRIMITIVES)
 def test_random_programs(cpython, kind):
-    make, operations = PRIMITIVES[kind]
-    compared = 0
-    for seed in range(40):
-        chosen = random.Random(f"{kind} {seed}")
-        sizes = chosen.choice([(1, 1), (1, 2), (2, 2), (1, 1, 1), (1, 1, 2)])
-        names = [chosen.choices(list(operations), k=size) for size in sizes]
-        threads = [[operations[name] for name in each] for each in names]
-        modelled = observed(MODELLED, make, threads)
-        assert modelled is not None, names
-        real = observed(cpython, make, threads)
-        if real is None:
-            continue  # too many schedules to try them all
-        assert modelled == real, (names, sorted(modelled - real), sorted(real - modelled))
-        compared += 1
-    assert compared >= 30
+    compare(cpython, kind, range(4))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", PRIMITIVES)
+def test_more_random_programs(cpython, kind):
+    compare(cpython, kind, range(4, 64))
+
+
+def name_of_thread():
+    return threading.current_thread().name
+
+
+def submit_twice(api, notes):
+    with api.ThreadPoolExecutor(2, "w") as pool:
+        notes[0].append(pool.submit(name_of_thread).result())
+        notes[0].append(pool.submit(name_of_thread).result())
+
+
+def cancel_second(api, notes):
+    pool = api.ThreadPoolExecutor(1)
+    first, second = pool.submit(int), pool.submit(int)
+    notes[0] += [second.cancel(), first.cancel()]
+    pool.shutdown()
+    notes[0] += [first.cancelled(), second.cancelled()]
+
+
+def shut_down_and_cancel(api, notes):
+    pool = api.ThreadPoolExecutor(1)
+    futures = [pool.submit(int), pool.submit(int)]
+    pool.shutdown(cancel_futures=True)
+    notes[0] += [future.cancelled() for future in futures]
+
+
+def wait_for_first(api, notes):
+    with api.ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(int), pool.submit(int)]
+        notes[0].append(len(api.wait(futures, return_when="FIRST_COMPLETED").done))
+
+
+def submit_after_shutdown(api, notes):
+    pool = api.ThreadPoolExecutor(1)
+
+    def submit():
+        try:
+            notes[1].append(pool.submit(int).result())
+        except RuntimeError as error:
+            notes[1].append(str(error))
+
+    other = threading.Thread(target=submit)
+    other.start()
+    pool.shutdown()
+    other.join()
+
+
+POOLS = [submit_twice, cancel_second, shut_down_and_cancel, wait_for_first, submit_after_shutdown]
+
+
+@pytest.mark.parametrize("scenario", POOLS)
+def test_pools(cpython, scenario):
+    modelled, real = observed(scenario, MODELLED), observed(scenario, cpython)
+    assert modelled is not None
+    if real is None:
+        pytest.skip("CPython's code has too many schedules to try them all")
+    assert modelled == real

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import pytest
@@ -130,6 +130,37 @@ def test_a_result_knows_the_schedule_that_fails(answers: list[dict[str, Any]]) -
     assert result.shortest is not None
     assert answers[0]["view"]["said"].endswith(result.shortest.string)
     player.close()
+
+
+def test_the_schedule_that_is_shown_fails_in_the_way_of_the_goal(answers: list[dict[str, Any]]) -> None:
+    def both() -> None:
+        ready = Event()
+        seen = []
+
+        def look() -> None:
+            seen.append(ready.is_set())
+            ready.wait()
+
+        def pulse() -> None:
+            ready.set()
+            ready.clear()
+
+        threads = [Thread(target=look), Thread(target=pulse)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen == [True]
+
+    result = every_schedule(both)
+    for goal, kind in (("lost update", "AssertionError"), ("lost wake-up", "lost wake-up")):
+        assert kind in {failure.kind for failure in result.failures}
+        player = result.play(goal=goal)
+        player._asked(player, {"do": "fail"}, [])
+        for _ in range(answers[-1]["view"]["ahead"]):
+            player._asked(player, {"do": "forward"}, [])
+        assert answers[-1]["view"]["reached"]
+        player.close()
 
 
 # -------------------------------------------------------------------------------------- in a kernel

@@ -67,7 +67,7 @@ def play() -> Iterator[Callable[..., Play]]:
     games = []
 
     def make(scenario: Callable[[], None], **options: Any) -> Play:
-        def find() -> Schedule | None:
+        def find(_: str) -> Schedule | None:
             return every_schedule(scenario).shortest
 
         games.append(Play(lambda: Stepper(scenario), find, **options))
@@ -113,6 +113,18 @@ def test_each_thread_shows_the_functions_it_runs_and_where_it_is(play: Callable[
     (listing,) = one["functions"]
     assert listing["lines"] == ("def add() -> None:", "    nonlocal counter", "    counter += 1")
     assert one["at"] == [0, listing["first"] + 2]
+
+
+def test_the_line_that_raised_is_marked_and_in_a_thread_that_has_ended_none(
+    play: Callable[..., Play],
+) -> None:
+    game = play(two_increments)
+    game.follow("A B A B")
+    main, one, _ = game.view()["threads"]
+    place, line = main["at"]
+    listing = main["functions"][place]
+    assert listing["lines"][line - listing["first"]] == '    assert counter == 2, "an update was lost"'
+    assert one["at"] is None
 
 
 def test_an_update_is_lost_step_by_step(play: Callable[..., Play]) -> None:
@@ -215,23 +227,17 @@ def test_what_a_thread_cannot_do_is_refused_and_changes_nothing(play: Callable[.
 
 def test_a_schedule_can_be_typed_in_and_read_off(play: Callable[..., Play]) -> None:
     game = play(two_increments)
-    for string, outcome in (
-        ("A", ""),
-        ("A B", ""),
-        ("A2", "ended"),
-        ("B A B", "failed"),
-        ("A B A", "failed"),
-    ):
+    for string, outcome in (("A", ""), ("A B", ""), ("A2", ""), ("B A B A", "failed"), ("A2 B2", "ended")):
         game.follow(f" {string} ")
         assert (game.view()["schedule"], game.view()["outcome"]) == (string, outcome)
-    assert every_schedule(two_increments).replay("A B A").failure is not None
+    assert every_schedule(two_increments).replay("B A B A").failure is not None
 
 
 @pytest.mark.parametrize(("string", "why"), [
-    ("B Q9", r"^Choice 2 of this schedule, Q, is not possible there\.$"),
-    ("A!", r"^Choice 1 of this schedule, A!, is not possible there\.$"),
+    ("B Q9", r"^Step 2 of this schedule, Q, is not possible there\.$"),
+    ("A!", r"^Step 1 of this schedule, A!, is not possible there\.$"),
     ("?", "is no schedule"),
-    ("A B A B A B A", r"^This schedule is over after 3 of its 7 choices\.$"),
+    ("A B A B A B A", r"^This schedule is over after 4 of these 7 steps\.$"),
 ])  # fmt: skip
 def test_a_schedule_that_is_none_is_refused_in_a_sentence(
     string: str, why: str, play: Callable[..., Play]

@@ -61,7 +61,9 @@ def both_ways(program, *args):
                 for frame in traceback.extract_tb(error.__traceback__)
                 if frame.filename.startswith("<program")
             ]
-            ours = [f for f in traceback.extract_tb(error.__traceback__) if "/helpers/schedules/" in f.filename]
+            ours = [
+                f for f in traceback.extract_tb(error.__traceback__) if "/helpers/schedules/" in f.filename
+            ]
             outcome = (type(error), str(error), frames, ours)
         outcomes.append((outcome, log))
     return outcomes
@@ -208,7 +210,7 @@ def test_the_order_of_evaluation_is_the_same(statement):
         "x = max([], key=f)",
         "x = sorted([1, 'a'])",
         "list(map(lambda v: v.z, items))",
-        "list(v.z for v in items)",
+        "sum(v.z for v in items)",
         "def g():\n            yield items[9]\n        x = list(g())",
         "del counter\n        counter",
         "x = y\n        y = 1",
@@ -268,7 +270,7 @@ class Derived(Base):
 
     @staticmethod
     def static(x, /, y=2):
-        return [x * y for x in range(x) if (z := x + y)]
+        return [x * y for x in range(x) if (z := x + y) and z]
 
     @classmethod
     def of_class(cls):
@@ -291,7 +293,9 @@ def test_a_function_keeps_all_that_it_has_and_gets_its_code_back():
     codes = [function.__code__ for function in functions]
     before = [facts(function) for function in functions]
     with visible(Derived):
-        assert [function.__code__ is code for function, code in zip(functions, codes, strict=True)] == [False] * 4
+        assert [function.__code__ is code for function, code in zip(functions, codes, strict=True)] == [
+            False
+        ] * 4
         assert [facts(function) for function in functions] == before
         derived = Derived()
         assert derived.greet(loud=True) == "baseDerived4"
@@ -349,9 +353,10 @@ def test_a_generator_that_is_under_way_when_the_search_ends_goes_on():
     with visible(task), Listening() as listener:
         generator = task()
         assert next(generator) == 1
-    assert listener.said == ["read items"]
+    assert "read items" in listener.said
+    said = len(listener.said)
     assert list(generator) == [2, 3]
-    assert listener.said == ["read items"]
+    assert len(listener.said) == said
 
 
 def test_rewritten_code_runs_in_threads_that_are_not_explored():

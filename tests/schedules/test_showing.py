@@ -146,7 +146,7 @@ def test_a_notebook_gets_the_sentence_a_table_and_the_picture(failing: Result) -
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     page = data["text/html"]
     assert page.startswith("<p>4 of 6 schedules fail; all were explored. This counts")
-    assert re.findall("<td>(.*?)</td>", page) == [
+    assert re.findall("<td[^>]*>(.*?)</td>", page) == [
         "AssertionError: an update was &lt;lost&gt;",
         "MainThread",
         str(ASSERT),

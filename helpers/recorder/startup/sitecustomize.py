@@ -101,7 +101,7 @@ def _start() -> None:
         if start_method:
             recorder.default_start_method(start_method)
         if recording:
-            recorder.start(recording)
+            recorder.start(recording, newest=environ.get("HELPERS_KEEP") == "newest")
     _run_the_next_sitecustomize(here)
 
 

@@ -87,7 +87,10 @@ class _LetGo(_BarrierOperation):
 
 
 class _Leave(_BarrierOperation):
-    """Goes on when the round is complete. In which order they leave is no matter, so it only reads."""
+    """Goes on when the round is complete. In which order they leave is no matter, so it only reads.
+
+    Who may notice that somebody has left must write, then: see `_Look`.
+    """
 
     __slots__ = ("index",)
     kind = "wake"
@@ -111,6 +114,8 @@ class _Leave(_BarrierOperation):
 
 class _LeaveInTime(Timed, _Leave):
     """Breaks the barrier when the time is up and the round is still not complete."""
+
+    writes = True
 
     def __init__(self, barrier: Any, index: int, timeout: float) -> None:
         super().__init__(barrier, index)
@@ -149,10 +154,11 @@ class _Abort(_BarrierOperation):
 
 
 class _Look(_BarrierOperation):
+    """Counts as a write: it notices how many have left, which does no more than read."""
+
     __slots__ = ()
     kind = "read"
     verb = "look at"
-    writes = False
     blocks = False
 
     def perform(self) -> tuple[int, int]:

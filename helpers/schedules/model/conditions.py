@@ -47,11 +47,15 @@ class _Wait(_ConditionOperation):
     __slots__ = ("going_on",)
     kind = "wait"
     verb = "wait for"
-    opens = True
 
     def __init__(self, condition: Any, going_on: _GoOn) -> None:
         super().__init__(condition)
         self.going_on = going_on
+
+    @property
+    def opens(self) -> bool:  # type: ignore[override]
+        # Who waits without the lock gets an error, and an acquisition might have come before it.
+        return self.object._lock.owner is not None
 
     def perform(self) -> None:
         condition = self.object

@@ -36,11 +36,12 @@ class _State(State):
         idle: how many threads are counted as idle.
         threads: in order of start.
         initializer: called in each thread first; with its arguments, or None.
+        starting: whether a thread is being started: nobody submits or shuts down meanwhile.
         closed: whether it was shut down.
         broken: why it takes no more work, or "".
     """
 
-    __slots__ = ("broken", "closed", "idle", "initializer", "most", "threads", "work")
+    __slots__ = ("broken", "closed", "idle", "initializer", "most", "starting", "threads", "work")
 
     def __init__(self, executor: Any, initializer: tuple[Any, Any]) -> None:
         super().__init__(executor)
@@ -49,6 +50,7 @@ class _State(State):
         self.threads: list[threading.Thread] = []
         self.initializer = initializer
         self.most = executor._max_workers
+        self.starting = False
         self.closed = False
         self.broken = ""
 
@@ -62,7 +64,18 @@ class _PoolOperation(PrimitiveOperation):
         return tuple(map(id, pool.work)), pool.idle, len(pool.threads), pool.closed, pool.broken
 
 
-class _Submit(_PoolOperation):
+class _LockedOperation(_PoolOperation):
+    """One that is done with the executor's own lock held."""
+
+    __slots__ = ()
+    state = "lock"
+    blocks = True
+
+    def ready(self) -> bool:
+        return not self.object._model.starting
+
+
+class _Submit(_LockedOperation):
     """Queues work up; returns the thread to be started for it, or None."""
 
     __slots__ = ("work",)
@@ -89,6 +102,7 @@ class _Submit(_PoolOperation):
             thread = threading.Thread(name=name, target=_work, args=(self.object,))
             pool.threads.append(thread)
             self.object._threads.add(thread)
+            pool.starting = True
             return thread
         return None
 
@@ -125,7 +139,7 @@ class _TakeOrIdle(_PoolOperation):
         return pool.work.popleft() if pool.work else _IDLE
 
 
-class _Close(_PoolOperation):
+class _Close(_LockedOperation):
     """Lets it take no more work; returns a piece of work to be cancelled, or None."""
 
     __slots__ = ("cancel",)
@@ -142,7 +156,7 @@ class _Close(_PoolOperation):
         return pool.work.popleft() if self.cancel and pool.work else None
 
 
-class _Break(_PoolOperation):
+class _Break(_LockedOperation):
     """The initializer failed: no more work is taken. Returns what is left of it."""
 
     __slots__ = ()
@@ -221,6 +235,7 @@ def _submit(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
     thread = execution.step(_Submit(self, (future, fn, args, kwargs)))
     if thread is not None:
         thread.start()
+        self._model.starting = False
     return future
 
 

@@ -86,8 +86,9 @@ def execution_of(primitive: Any) -> Execution:
     """
     execution = current()
     assert execution is not None
-    state: Any = primitive.__dict__.get("_model")
-    if state is None or execution is not state.execution:
+    state = primitive.__dict__.get("_model")
+    made_in: Execution | None = None if state is None else state.execution
+    if made_in is not execution:
         made_before(primitive)
     return execution
 

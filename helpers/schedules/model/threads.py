@@ -1,8 +1,8 @@
 """Thread, and the functions of `threading` that tell which there are: what they do during a search.
 
-The class stays the real one, and so do its subclasses, `Timer` among them: only its methods are others for explored
-threads. That a thread begins, ends and is joined is no choice; that it has begun or ended is data like any other, which
-only those look at who ask `is_alive()`, `active_count()` or join with a timeout.
+The class stays the real one, and so do its subclasses, `Timer` among them: only its methods are others for
+explored threads. That a thread begins, ends and is joined is no choice; that it has begun or ended is data
+like any other, which only those look at who ask `is_alive()`, `active_count()` or join with a timeout.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ class State:
     Attributes:
         thread: the program's object.
         task: what runs its code, or None before it is started.
-        over: whether its code has been run.
+        over: whether its code has been run: it is not alive any more.
+        gone: whether it is no longer among all threads.
     """
 
-    __slots__ = ("execution", "label", "over", "task", "thread")
+    __slots__ = ("execution", "gone", "label", "over", "task", "thread")
 
     def __init__(self, execution: Execution, thread: threading.Thread, task: Task | None = None) -> None:
         self.execution = execution
@@ -37,6 +38,7 @@ class State:
         self.label = execution.label(self)
         self.task = task
         self.over = False
+        self.gone = False
 
     @property
     def shown_name(self) -> str:
@@ -135,9 +137,9 @@ def _state(thread: Any) -> State:
             execution.main_state = State(execution, thread, main)
         main_state: State = execution.main_state
         return main_state
-    if not thread._initialized:
-        raise RuntimeError("Thread.__init__() not called")
-    execution.refuse(f"the thread {thread.name!r} was made before the scenario: make it inside the scenario")
+    if thread._initialized:
+        execution.refuse(f"the thread {thread.name!r} was made before the scenario: make it inside")
+    raise RuntimeError("Thread.__init__() not called")
 
 
 def __init__(
@@ -191,6 +193,7 @@ def start(self: Any) -> None:
         state.ended(True)
         state.over = True
         _one_more_or_less(execution, "end a thread")
+        state.gone = True
 
     task = execution.start(self, self._daemonic, self.run, ends)
     self._ident = self._native_id = task.ident
@@ -240,16 +243,16 @@ def get_ident() -> int:
     return _execution().task.ident
 
 
-def enumerate() -> list[threading.Thread]:
+def all_threads() -> list[threading.Thread]:
     execution = _execution()
     if len(execution.tasks) > 1:
         execution.search.met([_ALL])
     execution.access(_ALL, None, False, _ALL, "look which threads are alive")
-    return [task.thread for task in execution.tasks if not _state(task.thread).over]
+    return [task.thread for task in execution.tasks if not _state(task.thread).gone]
 
 
 def active_count() -> int:
-    return len(enumerate())
+    return len(all_threads())
 
 
 # What takes the place of what, for explored threads.
@@ -259,6 +262,6 @@ FUNCTIONS = {
     "main_thread": main_thread,
     "get_ident": get_ident,
     "get_native_id": get_ident,
-    "enumerate": enumerate,
+    "enumerate": all_threads,
     "active_count": active_count,
 }

@@ -36,8 +36,8 @@ ARROWS = 60
 DENSE = 300
 # So many locks can be named in the legend.
 NAMED = 8
-# A lane that used less than this share of the time it ran is shown to be short of CPU time, if what it lacked is
-# not lost in the noise: at least so many seconds, and so much of the picture.
+# A lane that used less than this share of its time of running is shown to be short of CPU time, where what it
+# lacked is not lost in the noise: at least so many seconds, and so much of the picture.
 STARVED, LACKED, LACKED_SHARE = 0.8, 0.002, 0.02
 
 TITLE, SMALL, TINY = 11.5, 8.0, 7.0  # points
@@ -279,7 +279,7 @@ class _Picture:
         return scale, [(scale.place(start), scale.place(end), layer) for start, end, layer in pieces]
 
     def _cpu_share(self, lane: Lane) -> float:
-        """How much of its time of running the lane had a CPU; 1 where that was nearly all, or is not known."""
+        """How much of its time of running it had a CPU; 1 where that was nearly all, or is not known."""
         spans = self.timeline.spans[lane.number].columns
         runs = spans[spans["state"] == STATES.index("running")]
         ran = float((runs["end"] - runs["start"]).sum())

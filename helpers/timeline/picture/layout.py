@@ -120,11 +120,14 @@ class Scale:
 
     Attributes:
         label: what the axis shows.
+        factor: places for one second, where the axis is to scale.
         first, last: the places between which everything is shown.
         left, right: the places at the sides of the plot.
         columns: pixels between them.
         pixel: how far apart two pixels are, in places.
     """
+
+    factor = 1.0
 
     def __init__(self, label: str, first: float, last: float) -> None:
         self.label = label

@@ -10,7 +10,7 @@ from threading import Lock
 from tests.schedules.corpus import bug, mend, together
 
 
-@bug("a task in a pool of one worker waits for a task behind it", fails="deadlock")
+@bug("a task in a pool of one worker waits for a task behind it", fails="lost wake-up")
 def waits_behind_itself():
     with ThreadPoolExecutor(1) as pool:
 
@@ -30,7 +30,9 @@ def room_for_both():
         assert pool.submit(outer).result() == 0
 
 
-@bug("two tasks that each submit one: enough workers for either, not for both", fails="deadlock", long=True)
+@bug(
+    "two tasks that each submit one: enough workers for either, not for both", fails="lost wake-up", long=True
+)
 def enough_for_one():
     with ThreadPoolExecutor(2) as pool:
 

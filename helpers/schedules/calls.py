@@ -1,0 +1,713 @@
+"""What rewritten code calls before it calls something that may touch what threads share.
+
+Functions of the program itself need no look: they are rewritten. What is made in C, or belongs to the
+standard library, is told apart here: methods of containers, functions that go through what they are given,
+those that only keep it, and the rest, of which nothing is known. Something shared that is given to these
+may be changed by them: it counts as written, and where threads really meet there, the result says that it
+could not be followed.
+"""
+
+from __future__ import annotations
+
+import array
+import bisect
+import collections
+import copy
+import functools
+import heapq
+import io
+import itertools
+import json
+import operator
+import pickle
+from _random import Random as random_in_c
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import starmap
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GeneratorType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import Any
+
+from helpers.schedules import containers
+from helpers.schedules.accesses import (
+    NOTHING,
+    OURS,
+    WITHOUT_CHANGE,
+    Spot,
+    before_step,
+    combined,
+    consumed,
+    delete_item,
+    finished,
+    forget,
+    how_found,
+    look_up,
+    member,
+    namespace_taken,
+    places_of_attribute,
+    read_item,
+    report,
+    report_item,
+    report_written,
+    shown,
+    size,
+    sized,
+    stepwise,
+    write_item,
+)
+from helpers.schedules.containers import Kind, Place, kind_of
+from helpers.schedules.execution import Execution, current
+from helpers.schedules.reaching import class_is_own as is_own_class
+from helpers.schedules.reaching import is_own
+
+followed: set[int] = set()  # the ids of code and functions that need no look when they are called
+_kept: list[Any] = []  # what has these ids, so that nothing else gets them
+# Given a function of the program's own that is called though nobody had found it, rewrites it; returns
+# whether what was rewritten before has now become too coarse. Set while rewriting is on.
+_late: Callable[[FunctionType], bool] | None = None
+
+
+def begin(late: Callable[[FunctionType], bool] | None) -> None:
+    """Forget what was learned of a program's types and functions.
+
+    From now on, `late` gets what is found late.
+    """
+    global _late
+    _late = late
+    followed.clear()
+    _kept.clear()
+    forget()
+
+
+def follow(codes: Iterable[CodeType]) -> None:
+    """These are rewritten: calling what has them needs no look."""
+    for code in codes:
+        _remember(code)
+
+
+def call(function: Any, spot: Spot) -> Any:
+    """A call is about to be prepared; returns what is to be called: mostly the function itself."""
+    inner = function.__func__ if type(function) is MethodType else function
+    if type(inner) is FunctionType:
+        if id(inner.__code__) in followed:
+            return function
+    elif id(inner) in followed:
+        return function
+    if current() is None or _needs_no_look(inner, spot):
+        return function
+    return partial(_called, spot, function)
+
+
+def _needs_no_look(function: Any, spot: Spot) -> bool:
+    """Whether what a function is given says nothing of what it touches; found out once for each."""
+    if type(function) is FunctionType:
+        if is_own(function.__code__.co_filename):
+            _find_late(function, spot)
+        elif not _only_keeps(function):
+            return False
+        return _remember(function.__code__)
+    if issubclass(type(function), type):
+        if (
+            function in _CONSUMERS
+            or function in _FUNCTIONS
+            or not (is_own_class(function) or _only_keeps(function))
+        ):
+            return False
+        return _remember(function)
+    return not issubclass(type(function), _OF_C)  # an object with `__call__`: in Python, or of no interest
+
+
+def _find_late(function: FunctionType, spot: Spot) -> None:
+    execution = current()
+    if _late is not None and execution is not None and _late(function):
+        execution.search.met([("found late", spot.site)])  # too late for this one: the search begins anew
+
+
+def _remember(known: Any) -> bool:
+    followed.add(id(known))
+    _kept.append(known)
+    return True
+
+
+_OF_C = (
+    BuiltinFunctionType, MethodWrapperType, MethodDescriptorType, WrapperDescriptorType, partial,
+    operator.itemgetter, operator.attrgetter, operator.methodcaller,
+)  # fmt: skip
+# What is given to these is kept or passed on, not looked into.
+_KEEPERS = (
+    "_thread", "abc", "concurrent", "contextlib", "contextvars", "dataclasses", "enum", "functools",
+    "helpers", "itertools", "queue", "_queue", "threading", "time", "types", "typing", "warnings",
+    "weakref", "multiprocessing",
+)  # fmt: skip
+
+
+def _only_keeps(function: Any) -> bool:
+    return (getattr(function, "__module__", None) or "").partition(".")[0] in _KEEPERS
+
+
+def _called(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Any:
+    execution = current()
+    if execution is not None:
+        function, args = _announce(execution, spot, function, args, keywords)
+    return function(*args, **keywords)
+
+
+class Bound:
+    """A function written in C that reports what it does, wherever it is called from.
+
+    `Thread(target=items.append)` hands a container's method to code that is not rewritten.
+    """
+
+    __slots__ = ("_function", "_spot")
+
+    def __init__(self, function: Any, spot: Spot) -> None:
+        self._function = function
+        self._spot = spot
+
+    def __call__(self, /, *args: Any, **keywords: Any) -> Any:
+        return _called(self._spot, self._function, *args, **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._function == (other._function if isinstance(other, Bound) else other))
+
+    def __hash__(self) -> int:
+        return hash(self._function)
+
+    def __repr__(self) -> str:
+        return repr(self._function)
+
+
+def bound(function: Any, spot: Spot) -> Any:
+    """A method is looked up without being called at once: what will be called later reports itself."""
+    if type(function) is BuiltinFunctionType and current() is not None:
+        owner = function.__self__
+        if kind_of(type(owner)) is not None or function in _FUNCTIONS:
+            return Bound(function, spot)
+    return function
+
+
+def prepare(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Iterator[Any]:
+    """A call is about to be made that may be a container's method; the iterator's only value is its result.
+
+    The call itself is made by `next`, from the program's own frame.
+    """
+    execution = current()
+    if execution is not None:
+        inner = function.__func__ if type(function) is MethodType else function
+        known = id(inner.__code__ if type(inner) is FunctionType else inner) in followed
+        if not known and not _needs_no_look(inner, spot):
+            function, args = _announce(execution, spot, function, args, keywords)
+    return starmap(partial(function, **keywords) if keywords else function, (args,))
+
+
+_Call = tuple[Any, tuple[Any, ...]]  # what is to be called, and with what
+
+
+def _announce(
+    execution: Execution, spot: Spot, function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> _Call:
+    """Report what a call is about to touch; returns what to call, and with what."""
+    type_ = type(function)
+    if type_ is BuiltinFunctionType:
+        owner = function.__self__
+        if owner is not None and type(owner) is not ModuleType:
+            return _method(execution, spot, owner, function, args, keywords)
+    elif type_ is MethodWrapperType:
+        return _method(execution, spot, function.__self__, function, args, keywords)
+    elif type_ is MethodDescriptorType or type_ is WrapperDescriptorType:
+        if not args:
+            return function, args
+        _, rest = _method(execution, spot, args[0], function, args[1:], keywords)
+        return function, (args[0], *rest)
+    elif type_ is partial:
+        inner, given = _announce(
+            execution, spot, function.func, (*function.args, *args), {**function.keywords, **keywords}
+        )
+        return partial(inner, **function.keywords) if function.keywords else inner, given
+    elif type_ is MethodType:
+        owner = function.__self__
+        if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
+            report(execution, [(owner, None)], True, spot)
+        return function, _given_away(execution, spot, function, args, keywords)
+    elif type_ is FunctionType:
+        if function in _FUNCTIONS:
+            return function, _FUNCTIONS[function](execution, spot, args, keywords)
+        return function, _given_away(execution, spot, function, args, keywords)
+    elif issubclass(type_, type):
+        if function in _CONSUMERS:
+            return function, _consumes(execution, spot, args, keywords)
+        if function in _FUNCTIONS:
+            return function, _FUNCTIONS[function](execution, spot, args, keywords)
+        if is_own_class(function) or _only_keeps(function):
+            return function, args
+        return function, _given_away(execution, spot, function, args, keywords)
+    if type_ is operator.itemgetter:
+        return function, _shows(execution, spot, args, keywords)
+    if type_ is operator.attrgetter and args:
+        for path in function.__reduce__()[1]:
+            _read_path(execution, spot, args[0], path.split("."))
+        return function, args
+    if type_ is operator.methodcaller and args:
+        method = getattr(args[0], function.__reduce__()[1][0])  # looked up as it will be
+        return (
+            (function, args)
+            if type(method) is MethodType
+            else (function, _given_away(execution, spot, function, args, {}))
+        )
+    try:
+        handler = _FUNCTIONS.get(function)
+    except TypeError:  # not hashable, so none of those
+        handler = None
+    if handler is not None:
+        return function, handler(execution, spot, args, keywords)
+    if issubclass(type_, _OF_C) and not _only_keeps(function):
+        return function, _given_away(execution, spot, function, args, keywords)
+    return function, args
+
+
+# --- methods of containers and other objects made in C ---------------------------------------------------
+
+_COMPARES = {
+    "index",
+    "count",
+    "remove",
+    "__contains__",
+    "__eq__",
+    "__ne__",
+    "__lt__",
+    "__le__",
+    "__gt__",
+    "__ge__",
+}
+
+
+def _method(
+    execution: Execution,
+    spot: Spot,
+    owner: Any,
+    function: Any,
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+) -> _Call:
+    name = function.__name__
+    kind = kind_of(type(owner))
+    if kind is None:
+        return function, _method_of_other(execution, spot, owner, name, args, keywords)
+    does = kind.does(name)
+    if does is None:
+        return function, args
+    if kind.keyed and name in containers.BY_KEY and args:
+        if _method_by_key(execution, spot, owner, name, args, kind) and name in ("get", "__getitem__"):
+            execution.saw(dict.get(owner, args[0]))
+        return function, args
+    places = size(owner) if name == "__len__" else containers.whole(owner)
+    if name in containers.TAKES_APART:
+        args = tuple(_beside(execution, spot, each, places, does) for each in args)
+    stepped = report(execution, places, does, spot)
+    if stepped:
+        if not does or name in ("append", "add"):
+            execution.saw(owner if not does else args[0] if args else owner)
+        if _runs_program(name, owner, kind, args, keywords):
+            execution.cannot_follow(
+                f"{spot.reads[5:]} runs the program's own code while it is under way", spot.site
+            )
+    return function, args
+
+
+def _beside(execution: Execution, spot: Spot, given: Any, places: list[Place], does: bool) -> Any:
+    """Add what a method takes from another container to what it touches."""
+    if type(given) is GeneratorType or containers.calls_back(given):
+        return stepwise(given, spot)
+    for source in containers.sources(given):
+        places += containers.whole(source)
+    return given
+
+
+def _runs_program(name: str, owner: Any, kind: Kind, args: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
+    """Whether a method of a container calls functions of the program before it is done."""
+    if name == "sort":
+        key = keywords.get("key")
+        return isinstance(key, (FunctionType, MethodType)) or not _alike(owner, "__lt__")
+    if name in _COMPARES:
+        return not _alike((*kind.base.__iter__(owner), *args), "__eq__")  # type: ignore[attr-defined]
+    return any(type(each) is map for each in args)
+
+
+def _alike(elements: Iterable[Any], method: str) -> bool:
+    """Whether all elements are compared without code of the program's own."""
+    return not any(
+        isinstance(getattr(type_, method, None), FunctionType) for type_ in {type(each) for each in elements}
+    )
+
+
+def _method_by_key(
+    execution: Execution, spot: Spot, owner: Any, name: str, args: tuple[Any, ...], kind: Kind
+) -> bool:
+    key = args[0]
+    if not containers.plain(key):
+        return report(
+            execution, containers.whole(owner), name not in ("get", "__getitem__", "__contains__"), spot
+        )
+    if name in ("get", "__contains__"):
+        return report(execution, [(owner, (key,))], False, spot)
+    if name in ("__getitem__", "__setitem__"):
+        return report_item(execution, owner, key, kind, name == "__setitem__", spot)
+    if name == "__delitem__":
+        return report(execution, [(owner, (key,)), (owner, None)], True, spot)
+    # `pop` changes only what has the key, `setdefault` only what has it not.
+    changes = name == "pop" or name == "move_to_end"
+    while True:
+        has = dict.__contains__(owner, key)
+        places: list[Place] = [(owner, (key,)), (owner, None)] if has == changes else [(owner, (key,))]
+        stepped = report(execution, places, has == changes, spot)
+        if not stepped or dict.__contains__(owner, key) == has:
+            return stepped
+
+
+def _method_of_other(
+    execution: Execution, spot: Spot, owner: Any, name: str, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    type_ = type(owner)
+    if type_ is str or type_ is bytes:
+        if name == "join":
+            return tuple(consumed(execution, each, spot) for each in args)
+        if name in ("format", "format_map", "__mod__"):
+            for each in (*args, *keywords.values()):
+                shown(each, spot)
+        return args
+    if name in ("__setattr__", "__delattr__") and args:
+        finished()
+        report_written(execution, owner, args[0], spot)
+        return args
+    if name == "__getattribute__" and args:
+        _read_by_name(execution, spot, owner, args[0])
+        return args
+    if name == "__next__" or type_ is GeneratorType:
+        if type_ is GeneratorType or containers.is_iterator(type_):
+            before_step(owner, True, spot)
+        return args
+    if issubclass(type_, type):  # a class method: `dict.fromkeys(items)`
+        return _consumes(execution, spot, args, keywords)
+    if issubclass(type_, _CHANGES_IN_C):
+        report(execution, [(owner, None)], True, spot)
+        return args
+    if issubclass(type_, io.IOBase):
+        execution.cannot_follow(
+            f"{spot.reads[5:]} uses a file, which the next schedule finds changed", spot.site
+        )
+        return args
+    if type_ in WITHOUT_CHANGE or type_.__module__ in _UNCHANGING or _only_keeps(type_) or name in _QUIET:
+        return args
+    if type_.__module__.startswith(OURS) or is_own_class(type_):
+        return args
+    execution.progress()
+    if report(execution, [(owner, None)], True, spot):
+        execution.cannot_follow(
+            f"{type_.__name__}.{name} is written in C: what it shares is not seen", spot.site
+        )
+    return args
+
+
+_QUIET = {
+    "__init__",
+    "__new__",
+    "__init_subclass__",
+    "__subclasshook__",
+    "__class_getitem__",
+    "__reduce_ex__",
+    "__hash__",
+}
+_CHANGES_IN_C = (random_in_c, io.StringIO, io.BytesIO)
+_UNCHANGING = {
+    "_io", "_thread", "builtins", "datetime", "decimal", "fractions", "pathlib", "re", "uuid", "weakref",
+    "_weakref", "types", "_contextvars", "_struct", "_operator", "functools", "itertools",
+}  # fmt: skip
+
+
+# --- functions made in C, and some of the standard library -----------------------------------------------
+
+
+def _consumes(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`list(x)`, `sum(x)`: goes through all of what it is given."""
+    places: list[Place] = []
+    given = list(args)
+    alone: list[Place] = []
+    for number, each in enumerate(given):
+        kind = kind_of(type(each))
+        if kind is not None and "__iter__" in kind.own:
+            continue
+        if type(each) is GeneratorType or containers.calls_back(each):
+            given[number] = stepwise(each, spot)
+            continue
+        found = [place for source in containers.sources(each) for place in containers.whole(source)]
+        if containers.is_iterator(type(each)) and not isinstance(each, Bound):
+            alone.append((each, None))
+        places += found
+    if alone:
+        report(execution, alone, True, spot)
+    if report(execution, places, False, spot):
+        execution.saw(given[0])
+    return tuple(given)
+
+
+def _with_key(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`max(x, key=f)`: goes through it with code of the program in between."""
+    if len(args) != 1:
+        return args
+    key, held = keywords.get("key"), args[0]
+    if isinstance(key, (FunctionType, MethodType)) or not _compared_quietly(held):
+        return (stepwise(held, spot),)
+    return _consumes(execution, spot, args, keywords)
+
+
+def _compared_quietly(held: Any) -> bool:
+    kind = kind_of(type(held))
+    elements = kind.base.__iter__(held) if kind is not None else ()  # type: ignore[attr-defined]
+    methods = ("__lt__", "__gt__", "__add__", "__radd__", "__bool__", "__len__")
+    types = {type(each) for each in elements}
+    return not any(
+        isinstance(getattr(type_, method, None), FunctionType) for type_ in types for method in methods
+    )
+
+
+def _first_is_callable(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`reduce(f, x)`: goes through what comes after a function."""
+    if not args:
+        return args
+    if isinstance(args[0], (FunctionType, MethodType)):
+        return (args[0], *(stepwise(each, spot) for each in args[1:2]), *args[2:])
+    return (args[0], *_consumes(execution, spot, args[1:2], keywords), *args[2:])
+
+
+def _length(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    kind = kind_of(type(args[0])) if args else None
+    counts_itself = kind is not None and "__len__" in kind.own
+    if args and not counts_itself and report(execution, size(args[0]), False, spot):
+        execution.saw(args[0])
+    return args
+
+
+def _shows(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    for each in args:
+        shown(each, spot)
+    return args
+
+
+def _takes_next(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if args and (type(args[0]) is GeneratorType or containers.is_iterator(type(args[0]))):
+        before_step(args[0], True, spot)
+    return args
+
+
+def _begins(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if len(args) == 1:
+        sized(args[0], spot)
+    return args
+
+
+def _reads_by_name(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if len(args) > 1 and isinstance(args[1], str):
+        _read_by_name(execution, spot, args[0], args[1])
+    return args
+
+
+def _read_by_name(execution: Execution, spot: Spot, held: Any, name: str) -> None:
+    how = how_found(type(held), name, False)
+    if how != NOTHING and report(execution, places_of_attribute(held, name, how, False), False, spot):
+        try:
+            value = look_up(held, name)
+        except Exception:
+            return
+        execution.saw(value)
+
+
+def _read_path(execution: Execution, spot: Spot, held: Any, path: list[str]) -> None:
+    """`a.b.c` of something: all but the last are looked up to find where that is."""
+    for name in path:
+        _read_by_name(execution, spot, held, name)
+        try:
+            held = look_up(held, name)
+        except Exception:
+            return
+
+
+def _writes_by_name(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if len(args) > 1 and isinstance(args[1], str):
+        finished()
+        report_written(execution, args[0], args[1], spot)
+    return args
+
+
+def _takes_namespace(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if len(args) == 1:
+        namespace_taken(args[0])
+    return args
+
+
+def _combines(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if len(args) > 1:
+        combined(execution, args[0], args[1], spot)
+    return args
+
+
+def _by_operator(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:  # getitem
+    if len(args) == 2:
+        read_item(args[0], args[1], spot)
+    return args
+
+
+def _puts_by_operator(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if len(args) == 3:
+        write_item(args[0], args[1], spot)
+    elif len(args) == 2:
+        delete_item(args[0], args[1], spot)
+    return args
+
+
+def _asks_member(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if len(args) == 2:
+        member(args[0], args[1], spot)
+    return args
+
+
+def _in_place(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if len(args) == 2 and kind_of(type(args[0])) is not None:
+        report(execution, containers.whole(args[0]), True, spot)
+        report(
+            execution,
+            [p for source in containers.sources(args[1]) for p in containers.whole(source)],
+            False,
+            spot,
+        )
+    return args
+
+
+def _changes_first(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`heappush(heap, x)`: changes the list it is given."""
+    if not args or kind_of(type(args[0])) is None:
+        return args
+    runs_program = isinstance(keywords.get("key"), (FunctionType, MethodType)) or not _alike(
+        (*args[0], *args[1:]), "__lt__"
+    )
+    if report(execution, containers.whole(args[0]), True, spot) and runs_program:
+        execution.cannot_follow(
+            f"{spot.reads[5:]} runs the program's own code while it is under way", spot.site
+        )
+    return args
+
+
+def _given_away(
+    execution: Execution, spot: Spot, function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """A function that is not followed gets containers: it may do anything to them."""
+    execution.progress()
+    places: list[Place] = []
+    for each in (*args, *keywords.values()):
+        for source in containers.sources(each):
+            places += containers.deep(source)
+    if places and report(execution, places, True, spot):
+        name = getattr(function, "__qualname__", None) or repr(function)
+        execution.cannot_follow(f"{name} is not followed, and gets something that is shared", spot.site)
+    return args
+
+
+_CONSUMERS: set[type] = {
+    list, tuple, set, frozenset, dict, bytes, bytearray, array.array, collections.deque,
+    collections.OrderedDict,
+    collections.defaultdict,
+}  # fmt: skip
+_Handler = Callable[[Execution, Spot, tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]
+
+
+def _keeps(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    return args
+
+
+_FUNCTIONS: dict[Any, _Handler] = {
+    **dict.fromkeys((any, all, itertools.product, itertools.permutations, itertools.combinations), _consumes),
+    **dict.fromkeys((sorted, sum), _consumes),
+    **dict.fromkeys((min, max), _with_key),
+    functools.reduce: _first_is_callable,
+    **dict.fromkeys((len, operator.length_hint), _length),
+    **dict.fromkeys((print, repr, ascii, format, hash, str, copy.copy, copy.deepcopy, json.dumps,
+    pickle.dumps), _shows),
+    next: _takes_next,
+    **dict.fromkeys((iter, reversed), _begins),
+    **dict.fromkeys((getattr, hasattr), _reads_by_name),
+    **dict.fromkeys((setattr, delattr), _writes_by_name),
+    vars: _takes_namespace,
+    dir: _keeps,
+    bool: _length,
+    **dict.fromkeys((heapq.heappush, heapq.heappop, heapq.heapify, heapq.heapreplace, heapq.heappushpop),
+    _changes_first),
+    **dict.fromkeys((bisect.insort_left, bisect.insort_right), _changes_first),
+    **dict.fromkeys((bisect.bisect_left, bisect.bisect_right), _shows),
+    operator.getitem: _by_operator,
+    **dict.fromkeys((operator.setitem, operator.delitem), _puts_by_operator),
+    operator.contains: _asks_member,
+    **dict.fromkeys((operator.truth, operator.not_), _length),
+    **dict.fromkeys(
+        (operator.add, operator.concat, operator.eq, operator.ne, operator.lt, operator.le, operator.gt,
+        operator.ge,
+         operator.or_, operator.and_, operator.sub, operator.xor, operator.mul, operator.mod),
+        _combines,
+    ),
+    **dict.fromkeys(
+        (operator.iadd, operator.iconcat, operator.ior, operator.iand, operator.isub, operator.ixor,
+        operator.imul),
+        _in_place,
+    ),
+    **dict.fromkeys(
+        (isinstance, issubclass, id, callable, type, object, range, slice, enumerate, zip, map, filter, super,
+         operator.is_, operator.is_not, operator.itemgetter, operator.attrgetter, operator.methodcaller,
+         property,
+         staticmethod, classmethod, memoryview),
+        _keeps,
+    ),
+}  # fmt: skip

@@ -1,0 +1,391 @@
+"""One schedule being run: explored threads take turns, all others notice nothing, and afterwards all is as before."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import io
+import itertools
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import pytest
+
+from helpers.schedules import every_schedule
+from helpers.schedules.execution import current
+from helpers.schedules.exploring import explore
+
+ROOT = Path(__file__).parents[2]
+
+
+def together(*functions: Callable[[], Any]) -> None:
+    threads = [Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def crossed_locks() -> None:
+    a, b = Lock(), Lock()
+
+    def forth() -> None:
+        with a, b:
+            pass
+
+    def back() -> None:
+        with b, a:
+            pass
+
+    together(forth, back)
+
+
+class TestOthers:
+    def test_who_is_not_explored_has_the_real_things(self) -> None:
+        made: list[Any] = []
+        stop = threading.Event()
+        jobs: queue.Queue[str] = queue.Queue()
+
+        def outside() -> None:
+            while not stop.is_set():
+                jobs.put("one")
+                lock = threading.Lock()
+                with lock:
+                    made.append((type(lock), current(), threading.current_thread()))
+                jobs.get()
+
+        thread = threading.Thread(target=outside)
+        thread.start()
+        try:
+            for _ in range(5):
+                before = len(made)
+                assert every_schedule(crossed_locks, mode="all").schedules == 6
+                while len(made) == before:  # it goes on
+                    time.sleep(0)
+        finally:
+            stop.set()
+            thread.join()
+        assert {kind for kind, _, _ in made} == {type(threading.Lock())}
+        assert {execution for _, execution, _ in made} == {None}
+        assert {who for _, _, who in made} == {thread}
+
+    def test_afterwards_all_is_as_before(self) -> None:
+        def state() -> list[Any]:
+            return [
+                threading.Lock,
+                threading.RLock,
+                threading.current_thread,
+                vars(threading.Thread)["start"],
+                vars(threading.Event)["wait"],
+                vars(queue.Queue)["get"],
+                time.sleep,
+                time.monotonic,
+                sys.stdout,
+                sys.stderr,
+                crossed_locks.__code__,
+                threading.enumerate(),
+            ]
+
+        before = state()
+        every_schedule(crossed_locks)
+        assert state() == before
+        with pytest.raises(ValueError, match="needs arguments"):
+            every_schedule(together.__get__, mode="all")
+        assert state() == before
+
+    def test_threads_are_used_again(self) -> None:
+        every_schedule(crossed_locks, mode="all")
+        before = set(sys._current_frames())
+        every_schedule(crossed_locks, mode="all")
+        assert set(sys._current_frames()) == before
+
+    def test_a_search_within_a_scenario_is_refused(self) -> None:
+        result = every_schedule(lambda: every_schedule(crossed_locks))
+        (failure,) = result.failures
+        assert failure.message == "RuntimeError: every_schedule cannot be called within a scenario"
+
+    def test_two_searches_at_a_time_wait_for_each_other(self) -> None:
+        numbers: list[int] = []
+        threads = [
+            Thread(target=lambda: numbers.append(every_schedule(crossed_locks, mode="all").schedules))
+            for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert numbers == [6, 6, 6]
+
+
+class TestScenarios:
+    @pytest.mark.parametrize(
+        ("scenario", "said"),
+        [
+            (7, "a scenario is a function without arguments, not 7"),
+            (lambda x: x, "needs arguments: explore a function without, which calls it with them"),
+        ],
+    )
+    def test_what_is_none(self, scenario: Any, said: str) -> None:
+        with pytest.raises(ValueError, match=said):
+            every_schedule(scenario)
+
+    def test_a_generator_and_a_coroutine_are_none(self) -> None:
+        def generator() -> Any:
+            yield
+
+        async def coroutine() -> None:
+            pass
+
+        with pytest.raises(ValueError, match="generator is a generator: calling it runs nothing"):
+            every_schedule(generator)
+        with pytest.raises(ValueError, match="coroutine is asynchronous"):
+            every_schedule(coroutine)
+
+    def test_methods_and_objects_that_are_called(self) -> None:
+        class Program:
+            def __init__(self) -> None:
+                self.counter = 0
+
+            def run(self) -> None:
+                self.counter = 0
+
+                def add() -> None:
+                    self.counter += 1
+
+                together(add, add)
+                assert self.counter == 2
+
+            __call__ = run
+
+        for scenario in (Program().run, Program()):
+            result = every_schedule(scenario, mode="all")
+            assert (result.schedules, result.failing) == (6, 4)
+
+    def test_a_lock_that_was_made_before_is_refused(self) -> None:
+        lock = Lock()
+
+        def scenario() -> None:
+            together(lock.acquire, lock.acquire)
+
+        with pytest.raises(ValueError, match=r"made before the scenario.*make it inside"):
+            every_schedule(scenario)
+        assert not lock.locked()
+        assert every_schedule(crossed_locks).schedules == 3
+
+    def test_chance_is_seen_when_a_replay_differs(self) -> None:
+        calls = itertools.count()
+
+        def scenario() -> None:
+            locks = [Lock(), Lock()]
+            which = next(calls) % 2
+            together(*[locks[which].acquire] * 2)
+
+        result = every_schedule(scenario, mode="all")
+        assert not result.exhausted
+        assert any("does not do the same" in note for note in result.notes), result.notes
+
+    def test_what_hangs_in_something_real_is_ended(self) -> None:
+        reading, writing = os.pipe()
+
+        def scenario() -> None:
+            together(lambda: os.read(reading, 1))
+
+        try:
+            result = every_schedule(scenario)
+            assert not result.exhausted
+            assert "made no step for 3 seconds" in result.notes[-1]
+        finally:
+            os.close(writing)  # its thread may end
+            os.close(reading)
+        assert every_schedule(crossed_locks).schedules == 3
+
+
+class TestEndings:
+    def test_parked_threads_are_taken_out_of_their_program(self) -> None:
+        class Kept:
+            """Lives as long as somebody holds it."""
+
+        kept: list[weakref.ref[Kept]] = []
+
+        def wait(held: Kept) -> None:
+            lock = Lock()
+            lock.acquire()
+            with lock:
+                pass
+
+        def scenario() -> None:
+            held = Kept()
+            kept.append(weakref.ref(held))
+            together(lambda: wait(held), lambda: wait(held))
+
+        result = every_schedule(scenario)
+        assert result.failures[0].kind == "deadlock"
+        assert len(kept) > result.schedules
+        gc.collect()
+        assert [ref() for ref in kept] == [None] * len(kept)
+
+    def test_a_lock_given_back_while_a_thread_is_ended_does_not_block(self) -> None:
+        def scenario() -> None:
+            a, b = Lock(), Lock()
+            b.acquire()
+
+            def wait() -> None:
+                with a:
+                    b.acquire()
+
+            together(wait)
+
+        assert [failure.kind for failure in every_schedule(scenario).failures] == ["deadlock"]
+
+    def test_a_thread_that_catches_everything_is_given_up(self) -> None:
+        def scenario() -> None:
+            event = threading.Event()
+
+            def stubborn() -> None:
+                while True:
+                    with suppress(BaseException):  # ours, too
+                        event.wait()
+
+            together(stubborn)
+
+        result = every_schedule(scenario)
+        assert [failure.kind for failure in result.failures] == ["lost wake-up"]
+        assert every_schedule(crossed_locks).schedules == 3
+
+    def test_a_daemon_that_waits_at_the_end_is_no_deadlock(self) -> None:
+        def scenario() -> None:
+            jobs: queue.Queue[int] = queue.Queue()
+
+            def work() -> None:
+                while True:
+                    jobs.get()
+                    jobs.task_done()
+
+            Thread(target=work, daemon=True).start()
+            jobs.put(1)
+            jobs.join()
+
+        result = every_schedule(scenario)
+        assert (result.failing, result.exhausted) == (0, True)
+
+    def test_a_daemon_may_be_cut_off_anywhere(self) -> None:
+        reached: set[int] = set()
+        far = [0]
+
+        def scenario() -> None:
+            lock = Lock()
+            far[0] = 0
+
+            def work() -> None:
+                for _ in range(3):
+                    with lock:
+                        far[0] += 1
+
+            Thread(target=work, daemon=True).start()
+
+        for mode in ("all", "classes"):
+            reached.clear()
+            result = explore(
+                scenario, mode=mode, ended=lambda _: reached.add(far[0]), restarted=reached.clear
+            )
+            assert reached == {0, 1, 2, 3}
+            assert (result.failing, result.exhausted) == (0, True)
+
+    def test_the_program_goes_on_until_its_last_thread_ends(self) -> None:
+        def scenario() -> None:
+            def fail() -> None:
+                raise LookupError("late")
+
+            Thread(target=fail, name="late").start()
+
+        (failure,) = every_schedule(scenario).failures
+        assert (failure.kind, failure.message, failure.thread) == ("LookupError", "LookupError: late", "late")
+
+
+class TestAround:
+    def test_prints_are_kept_for_the_schedule_that_is_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
+        def scenario() -> None:
+            def say(what: str) -> None:
+                print(what)
+                print("to the side", file=sys.stderr)
+
+            together(lambda: say("one"))
+            raise ValueError
+
+        result = every_schedule(scenario)
+        assert result.shortest is not None
+        assert result.shortest.output == "one\nto the side\n"
+        assert capsys.readouterr() == ("", "")
+
+    def test_a_scenario_may_catch_its_own_output(self) -> None:
+        def scenario() -> None:
+            caught = io.StringIO()
+            with redirect_stdout(caught):
+                together(lambda: print("one"))
+            assert caught.getvalue() == "one\n"
+
+        assert every_schedule(scenario).failing == 0
+
+    def test_context_variables_are_fresh(self) -> None:
+        variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=0)
+
+        def scenario() -> None:
+            def change() -> None:
+                assert variable.get() == 0
+                variable.set(1)
+
+            together(change, change)
+            assert variable.get() == 0
+            variable.set(2)
+
+        assert every_schedule(scenario).failing == 0
+        assert variable.get() == 0
+
+    def test_in_a_script_and_in_a_module_of_its_own(self, tmp_path: Path) -> None:
+        (tmp_path / "program.py").write_text(
+            "from threading import Thread\n"
+            "counter = 0\n"
+            "def add():\n"
+            "    global counter\n"
+            "    counter += 1\n"
+            "def scenario():\n"
+            "    global counter\n"
+            "    counter = 0\n"
+            "    threads = [Thread(target=add), Thread(target=add)]\n"
+            "    for thread in threads: thread.start()\n"
+            "    for thread in threads: thread.join()\n"
+            "    assert counter == 2\n"
+            "if __name__ == '__main__':\n"
+            "    from helpers import every_schedule\n"
+            "    result = every_schedule(scenario, mode='all')\n"
+            "    print(result.schedules, result.failing, result.exhausted, result.shortest.string)\n"
+        )
+        (tmp_path / "uses.py").write_text(
+            "import program\n"
+            "from helpers import every_schedule\n"
+            "result = every_schedule(program.scenario)\n"
+            "print(result.schedules, result.failing, result.exhausted, result.shortest.string)\n"
+        )
+        said = []
+        for name in ("program.py", "uses.py"):
+            run = subprocess.run(
+                [sys.executable, tmp_path / name],
+                env={"PYTHONPATH": f"{ROOT}:{tmp_path}", "PATH": ""},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=True,
+            )
+            assert run.stderr == ""
+            said.append(run.stdout)
+        assert said == ["6 4 True A B\n", "4 2 True A B\n"]
