@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from helpers.course.check import NO_BROWSER, find_browser
+
+BROWSER_TESTS = Path(__file__).parent / "browser"
 # Markers of tests that take long, and run only with the option of the same name.
 LONG = {
     "cpython": "run the whole of CPython's own tests of concurrency under the recorder (half an hour)",
@@ -14,6 +19,9 @@ LONG = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     for name, what in LONG.items():
         parser.addoption(f"--{name}", action="store_true", help=what)
+    parser.addoption(
+        "--no-browser-tests", action="store_true", help="leave out the tests that lead a real browser"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,8 +30,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = {name for name in LONG if not config.getoption(f"--{name}")}
-    slow = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
-    if slow:
-        items[:] = [item for item in items if item not in slow]
-        config.hook.pytest_deselected(items=slow)
+    too_long = {name for name in LONG if not config.getoption(f"--{name}")}
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in too_long)]
+    if config.getoption("--no-browser-tests"):
+        left_out += [item for item in items if BROWSER_TESTS in item.path.parents]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say at the end that no browser was led, since all may look well without."""
+    skipped = [report.nodeid for report in terminalreporter.getreports("skipped")]
+    if config.getoption("--no-browser-tests"):
+        said = "They were left out, as --no-browser-tests asks."
+    elif any(node.startswith("tests/browser/") for node in skipped) and not find_browser():
+        said = f"They were skipped: {NO_BROWSER}."
+    else:
+        return
+    terminalreporter.section("browser tests")
+    terminalreporter.line(said)

@@ -10,7 +10,7 @@ const ROOM = 300; // a plot narrower than this has no room for more than two wor
 
 function render({ model, el }) {
   const { sliders, choices, looks } = model.get("_fixed");
-  const view = crypto.randomUUID();
+  const view = Math.random().toString(36).slice(2); // tells this view from others of the same lab
   const panel = document.createElement("div");
   panel.className = "pipeline-lab";
   for (const [name, colour] of Object.entries(looks.colours)) panel.style.setProperty(`--${name}`, colour);
@@ -26,28 +26,34 @@ function render({ model, el }) {
     <dl class="numbers"></dl>
     <p class="limit"></p>`;
   const part = (name) => panel.querySelector(`.${name}`);
-  const set = (name, value) => change.want(name, value);
+  const set = (name, value) => {
+    complaint = "";
+    change.want(name, value);
+  };
   const controls = {};
   for (const it of sliders) part("controls").append((controls[it[0]] = slider(it, set)));
   for (const it of choices) part("controls").append((controls[it[0]] = choice(it, set)));
   for (const control of panel.querySelectorAll("input, select, button")) {
     control.dataset.lmSuppressShortcuts = ""; // JupyterLab would take arrow keys for the notebook's
   }
-  part("run").onclick = () => model.send({ do: part("run").textContent.toLowerCase() });
-  part("reset").onclick = () => model.send({ do: "reset" });
+  const press = (button) => {
+    complaint = "";
+    model.send({ do: button.textContent.toLowerCase() });
+  };
+  for (const button of panel.querySelectorAll("button")) button.onclick = () => press(button);
   const picture = new Picture(panel.querySelector("canvas"), part("legend"), looks);
   const change = new Change(model, view);
 
   let last = 0; // the newest frame
   let acknowledged = 0;
   let newest = null; // what it said
+  let complaint = ""; // what went wrong apart from frames; until the reader does something
   let heardAt = performance.now();
   let planned = 0;
 
   function received(message) {
     heardAt = performance.now();
-    if (message.error) show("error", message.error);
-    if (!message.frame) return;
+    if (!message.frame) return show("error", (complaint = message.error));
     if (message.whole) picture.clear();
     else if (message.frame !== last + 1) return model.send({ show: view }); // some have been missed
     last = message.frame;
@@ -67,7 +73,7 @@ function render({ model, el }) {
     show("run", newest.running ? "Stop" : "Start");
     show("said", newest.running ? "Running" : "Stopped");
     show("limit", newest.limit);
-    show("error", newest.error);
+    show("error", newest.error || complaint);
     numbers(part("numbers"), newest.numbers);
     if (last - acknowledged >= ACKNOWLEDGED) model.send({ seen: (acknowledged = last) });
   }

@@ -14,7 +14,7 @@ from helpers.labs.pacing import Orders, Pace
 from helpers.labs.settings import Settings
 from helpers.labs.workers import ENDED, NUMBERS, STARTING, Account, Row, consume, produce
 
-_DEADLINE = 0.45  # seconds
+_PATIENCE = 5.0  # seconds; they end within a tenth of one, unless the machine has far too much to do
 
 
 class ThreadMember(Member):
@@ -97,7 +97,7 @@ class ThreadEngine(Engine):
     def end(self, members: tuple[Member, ...]) -> list[str]:
         for member in members:
             member.leave()
-        end = time.monotonic() + _DEADLINE
+        end = time.monotonic() + _PATIENCE
         for member in members:
             assert isinstance(member, ThreadMember)
             member.thread.join(max(0.0, end - time.monotonic()))

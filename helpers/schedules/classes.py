@@ -77,20 +77,21 @@ class Classes(Tree):
         node.operation = operation
         node.number = task.number
         node.daemon = task.daemon
-        writes = operation.writes
-        entries = []
-        for target, write in _touched(operation, task.daemon):
-            log = self._log.get(target)
+        logs = self._log
+        touched = _touched(operation, task.daemon)
+        for target, write in touched:
+            log = logs.get(target)
             if log is None:
-                log = self._log[target] = []
-            entries.append((log, write))
+                logs[target] = []
+                continue
             for entry in reversed(log):
                 if write or entry[2]:
                     past |= entry[3]
-                if entry[2]:
-                    break
-        for log, write in entries:
-            log.append((step, task.number, write, past, operation.opens and writes))
+                    if entry[2]:
+                        break
+        opens = operation.opens
+        for target, write in touched:
+            logs[target].append((step, task.number, write, past, opens))
         node.past = task.past = past
 
     def undo(self, node: Node) -> None:
@@ -116,21 +117,25 @@ class Classes(Tree):
             if since < changed and task.since <= changed:
                 since = changed  # held against those before it already, in the schedule before
             task.checked = depth
-            if since == depth - 1 and not operation.others and not operation.written and not task.daemon:
-                # The usual case: it was waiting already, and only one step is new.
-                node = stack[since]
-                before = node.operation
-                if not (before.target == operation.target or before.others or before.written or node.daemon):
-                    continue
-            if since < depth:
-                touched = _touched(operation, task.daemon)
-                if since and any(self._met(task, target, write, since) for target, write in touched):
-                    # A new step that it depends on: what was found before, without that, must be found again.
-                    since = 0
-                for target, write in touched:
-                    log = self._log.get(target)
-                    if log:
-                        self._races_with(execution, task, operation, write, log, since)
+            if since == depth:
+                continue
+            if not (operation.others or operation.written or task.daemon):
+                # The usual case: one target, and few new steps there.
+                log = self._log.get(operation.target)
+                if log and log[-1][0] >= since:
+                    write = operation.writes
+                    if since and self._met(task, operation.target, write, since):
+                        since = 0
+                    self._races_with(execution, task, operation, write, log, since)
+                continue
+            touched = _touched(operation, task.daemon)
+            if since and any(self._met(task, target, write, since) for target, write in touched):
+                # A new step that it depends on: what was found before, without that, must be found again.
+                since = 0
+            for target, write in touched:
+                log = self._log.get(target)
+                if log:
+                    self._races_with(execution, task, operation, write, log, since)
 
     def _met(self, task: Task, target: Hashable, write: bool, since: int) -> bool:
         """Whether another task has done something there since then that the task's next step depends on."""

@@ -25,11 +25,13 @@ from helpers.schedules import every_schedule
 from tests.benchmarks import mailbox, table
 from tests.schedules.outcomes import Comparison, compared, is_stuck, second_opinions, unpredicted
 from tests.schedules.random_programs import random_program
+from tests.schedules.real_runs import can_run
 from tests.schedules.second_opinion import TOOL as INTERLEAVE
 
 FRONTRUN = "frontrun==0.7.0"
 OPINION_SCHEDULES = 100
 RUNS = 5  # of each program on real threads
+TURNS = 3  # of the mailbox with each tool
 PATIENCE = 1800.0  # seconds for one part
 HEADINGS = ("what", "found", "must reach", "ok", "others")
 WIDTHS = (52, 34, 26, 3, 30)
@@ -111,7 +113,7 @@ def random_rows(programs: int, runs: int, small: list[Comparison], folder: Path)
         not different and len(small) >= 2_000,
         f"{schedules:,} schedules, {time.process_time() - begin:.0f} s; {too_large} too large {different or ''}",
     )
-    chosen = [each for each in small if not each.program.is_busy][: runs // RUNS]
+    chosen = [each for each in small if can_run(each.program)][: runs // RUNS]
     wrong = unpredicted(chosen, RUNS)
     yield Row(
         f"{len(chosen) * RUNS:,} runs of them on real threads",
@@ -139,8 +141,8 @@ def opinion_row(comparisons: list[Comparison], python: str, packages: Path, fold
     )
 
 
-def mailbox_rows(packages: Path | None) -> Iterator[Row]:
-    """The mailbox of chapter 7: how many schedules, how long, and how fast beside frontrun."""
+def mailbox_rows() -> Iterator[Row]:
+    """The mailbox of chapter 7: how many schedules, and how long."""
     begin = time.perf_counter()
     result = every_schedule(mailbox.mailbox)
     seconds = time.perf_counter() - begin
@@ -152,25 +154,34 @@ def mailbox_rows(packages: Path | None) -> Iterator[Row]:
     )
     identical = sum(result.replay(result.shortest) == result.shortest for _ in range(100))
     yield Row("replays that are identical", f"{identical} of 100", "100 of 100", identical == 100)
-    program = str(Path(mailbox.__file__))
-    ours, theirs = [], []
-    for _ in range(3):
-        said = figures(sys.executable, program, "helpers", "3")
-        ours.append(said["schedules"] / said["cpu"])
-        if packages:
-            said = figures(sys.executable, program, "frontrun", "3", packages=packages)
-            theirs.append(said["schedules"] / said["cpu"])
-    speed = statistics.median(ours)
+
+
+def speed_rows(python: str, packages: Path) -> Iterator[Row]:
+    """Schedules of the mailbox in a second of CPU time, beside frontrun under the same Python."""
+    installed = table.install(FRONTRUN, python, packages)
+    speeds: dict[str, list[float]] = {"helpers": [], "frontrun": []}
+    for _ in range(TURNS):
+        for who in ("helpers", "frontrun") if installed else ("helpers",):
+            said = figures(python, str(Path(mailbox.__file__)), who, "3", packages=packages)
+            speeds[who].append(said["schedules"] / said["cpu"])
+    ours = statistics.median(speeds["helpers"])
     yield Row(
-        "  schedules per CPU second, one core pinned",
-        f"{speed:,.0f}",
+        f"schedules per CPU second, Python {table.version(python)}",
+        f"{ours:,.0f}",
         "5,000",
-        speed >= 5_000,
-        f"frontrun: {statistics.median(theirs):,.0f}" if theirs else "frontrun: not installable",
+        ours >= 5_000,
+        "" if installed else "frontrun is not installable",
     )
-    if theirs:
-        ratio = speed / statistics.median(theirs)
-        yield Row("  of what frontrun does", f"{ratio:.0f} times", "20 times", ratio >= 20)
+    if installed:
+        theirs = statistics.median(speeds["frontrun"])
+        ratio = ours / theirs
+        yield Row(
+            "  of what frontrun does",
+            f"{ratio:.0f} times",
+            "20 times",
+            ratio >= 20,
+            f"frontrun: {theirs:,.0f}",
+        )
 
 
 def main(argv: list[str]) -> int:
@@ -181,6 +192,7 @@ def main(argv: list[str]) -> int:
         "--opinions", type=int, default=300, help="of them to ask interleave-test about (300)"
     )
     wish = parser.parse_args(argv)
+    pythons = (sys.executable, *wish.python)
     missed = 0
 
     def show(row: Row) -> None:
@@ -191,17 +203,18 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         table.show(HEADINGS, WIDTHS)
-        for python in (sys.executable, *wish.python):
+        for python in pythons:
             for row in judged(python):
                 show(row)
-        packages = folder / "frontrun"
-        has_frontrun = table.install(FRONTRUN, sys.executable, packages)
-        for row in mailbox_rows(packages if has_frontrun else None):
+        for row in mailbox_rows():
             show(row)
+        for number, python in enumerate(pythons):
+            for row in speed_rows(python, folder / f"frontrun{number}"):
+                show(row)
         small: list[Comparison] = []
         for row in random_rows(wish.programs, wish.runs, small, folder):
             show(row)
-        newer = [python for python in (sys.executable, *wish.python) if is_new(python)]
+        newer = [python for python in pythons if is_new(python)]
         if newer and table.install(INTERLEAVE, newer[0], folder / "interleave"):
             show(opinion_row(small[: wish.opinions], newer[0], folder / "interleave", folder))
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from helpers.course.refresh import NOTEBOOKS
-from helpers.labs.appearance import look_of
 from tests.browser.jupyterlab import JupyterLab
 from tests.browser.test_lab import STOPS, Panel
 
@@ -25,7 +24,7 @@ def test_its_lab_does_what_the_sliders_say(jupyterlab: JupyterLab) -> None:
     panel.wait_for("throughput now", "it === 0")
     capacity = STOPS["capacity"][int(panel.slider("capacity").input_value())]
     panel.wait_for("in buffer", f"it === {capacity}")
-    assert look_of("blocked").face.lower() in panel.colours()
+    panel.wait_until_it_shows("blocked")
 
     panel.slider("consume_rate").press("End")
     for _ in range(3):

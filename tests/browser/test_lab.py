@@ -34,7 +34,18 @@ while lab.capacity != 1 and time.monotonic() < deadline:
 )
 STOPS = {name: stops for name, *_, stops in SLIDERS}
 LABS_THREADS = {"frames", "pipeline", "producer 1", "consumer 1"}
+SHOWS = """(canvas, colour) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const [red, green, blue] = [1, 3, 5].map(place => parseInt(colour.slice(place, place + 2), 16));
+    for (let i = 0; i < data.length; i += 4) {
+        if (data[i] === red && data[i + 1] === green && data[i + 2] === blue) return true;
+    }
+    return false;
+}"""
 FAST = 300  # moves one after the other
+
+
+pytestmark = pytest.mark.timeout(300)  # the first test starts the server, a browser and a kernel
 
 
 class Panel:
@@ -68,19 +79,15 @@ class Panel:
             "([it, text]) => it.getAttribute('aria-valuetext') === text", arg=[handle, text]
         )
 
-    def colours(self) -> set[str]:
-        """Those that occur in the picture."""
-        return {
-            f"#{pixel:06x}"
-            for pixel in self.canvas.evaluate(
-                """canvas => {
-                    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                    const found = new Set();
-                    for (let i = 0; i < data.length; i += 4) found.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
-                    return [...found];
-                }"""
-            )
-        }
+    def shows(self, state: str) -> bool:
+        """Whether the picture has something in the colour of a worker's state."""
+        return bool(self.canvas.evaluate(SHOWS, look_of(state).face))
+
+    def wait_until_it_shows(self, state: str) -> None:
+        canvas = self.canvas.element_handle()
+        self.root.page.wait_for_function(
+            f"([canvas, colour]) => ({SHOWS})(canvas, colour)", arg=[canvas, look_of(state).face]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +117,10 @@ def panel(notebook: Notebook) -> Iterator[Panel]:
 
 
 def test_start_runs_it_and_stop_stops_it(panel: Panel, notebook: Notebook) -> None:
-    assert look_of("producing").face.lower() not in panel.colours()
+    assert not panel.shows("producing")
     panel.start.click()
     panel.wait_for("consumed", "it > 100")
-    assert look_of("producing").face.lower() in panel.colours()
+    panel.wait_until_it_shows("producing")
     assert panel.said.inner_text() == "Running"
     panel.stop.click()
     panel.start.wait_for()
@@ -168,9 +175,8 @@ def test_without_consumers_the_buffer_fills_and_stays_full_until_there_are_some(
     panel.slider("consumers").press("Home")
     panel.start.click()
     panel.wait_for("in buffer", "it === 10")
-    produced = "produced"
-    panel.wait_for(produced, "it === 10")
-    assert look_of("blocked").face.lower() in panel.colours()
+    panel.wait_for("produced", "it === 10")
+    panel.wait_until_it_shows("blocked")
     panel.wait_for("throughput now", "it === 0")
     for _ in range(4):
         panel.slider("consumers").press("ArrowRight")
@@ -201,7 +207,7 @@ def test_reset_begins_anew(panel: Panel) -> None:
     panel.start.wait_for()
     panel.root.get_by_role("button", name="Reset").click()
     panel.wait_for("consumed", "it === 0")
-    assert look_of("producing").face.lower() not in panel.colours()
+    assert not panel.shows("producing")
 
 
 def test_keys_pressed_as_fast_as_possible(panel: Panel, notebook: Notebook) -> None:
@@ -266,6 +272,19 @@ def test_an_error_in_a_worker_is_shown(panel: Panel, notebook: Notebook) -> None
     assert panel.root.get_by_role("alert").count() == 0
 
 
+def test_what_goes_wrong_elsewhere_is_shown_until_the_reader_acts(panel: Panel, notebook: Notebook) -> None:
+    panel.start.click()
+    panel.wait_for("consumed", "it > 0")
+    alert = panel.root.get_by_role("alert")
+    notebook.value("lab.send({'error': 'No picture.'})")
+    alert.filter(has_text="No picture.").wait_for()
+    consumed = notebook.value("lab.pipeline.snapshot().consumed")
+    panel.wait_for("consumed", f"it > {consumed + 20}")
+    assert alert.inner_text() == "No picture."
+    panel.slider("producers").press("ArrowRight")
+    alert.wait_for(state="hidden")
+
+
 def test_it_goes_on_while_the_notebook_is_closed(panel: Panel, notebook: Notebook) -> None:
     panel.start.click()
     panel.wait_for("consumed", "it > 50")
@@ -274,7 +293,7 @@ def test_it_goes_on_while_the_notebook_is_closed(panel: Panel, notebook: Noteboo
     panel = Panel(notebook.output(1))
     panel.stop.wait_for()
     panel.wait_for("consumed", "it > 100")
-    assert look_of("producing").face.lower() in panel.colours()
+    panel.wait_until_it_shows("producing")
     panel.stop.click()
     panel.start.wait_for()
 

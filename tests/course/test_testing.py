@@ -85,3 +85,30 @@ def test_exit_code_and_closing_line(copy: Path, words: str, code: int, closing: 
     assert result.returncode == code, result.stdout + result.stderr
     assert closing in result.stdout.splitlines()[-1]
     assert ("No test has run" in result.stderr) == (code == 5)
+
+
+WITHOUT_BROWSER = """\
+import sys
+from helpers.course import check, testing
+check.find_browser = lambda: None
+sys.exit(testing.main(["-n0", "tests/browser/test_chapter_01.py", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "They were skipped: no Chromium, Chrome or Edge was found; install any of them"),
+        (["--no-browser-tests"], "They were left out, as --no-browser-tests asks."),
+    ],
+)
+def test_without_browser_tests_the_end_says_so(options: list[str], said: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_BROWSER, *options],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert said in result.stdout
+    assert "INTERNALERROR" not in result.stdout + result.stderr

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers.schedules.exploring import explore
+from tests.schedules import real_runs, second_opinion
 from tests.schedules.random_programs import Program, shrink
-from tests.schedules.real_runs import real_outcomes
-from tests.schedules.second_opinion import can_run, opinions
 
 SECONDS = 3.0  # a program with more schedules than can be tried in this time is too large to compare
 
@@ -108,12 +107,12 @@ def compared(programs: Iterable[Program], folder: Path) -> Iterator[Comparison]:
 
 
 def unpredicted(comparisons: Iterable[Comparison], times: int, seed: int = 0) -> list[tuple[Program, str]]:
-    """Run each program so many times on real threads; the outcomes that no schedule had."""
-    comparisons = list(comparisons)
+    """Run each program that can be so many times on real threads; the outcomes that no schedule had."""
+    comparisons = [each for each in comparisons if real_runs.can_run(each.program)]
     found = []
     for first in range(0, len(comparisons), 20):
         some = comparisons[first : first + 20]
-        real = real_outcomes([each.program.source() for each in some], times, seed + first)
+        real = real_runs.real_outcomes([each.program.source() for each in some], times, seed + first)
         for comparison, outcomes in zip(some, real, strict=True):
             wrong = set(outcomes) - comparison.predicted.outcomes
             found += [(comparison.program, outcome) for outcome in wrong]
@@ -139,9 +138,9 @@ def second_opinions(
     comparisons: Iterable[Comparison], python: str, packages: Path, schedules: int, folder: Path
 ) -> list[Opinion]:
     """Ask interleave-test about those of the programs that it can run, under so many random schedules each."""
-    asked = [each for each in comparisons if can_run(each.program)]
+    asked = [each for each in comparisons if second_opinion.can_run(each.program)]
     sources = [each.program.source() for each in asked]
-    answers = opinions(python, packages, sources, schedules, folder)
+    answers = second_opinion.opinions(python, packages, sources, schedules, folder)
     return [
         Opinion(each.program, each.predicted.outcomes, set(seen))
         for each, seen in zip(asked, answers, strict=True)

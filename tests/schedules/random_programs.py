@@ -151,17 +151,10 @@ class Program:
         lines.append("    seen[0].append('end')")
         return "\n".join(lines) + "\n"
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a thread of it may spin without ever sleeping."""
-        blocks = (*self.threads, self.main)
-        return any(line.strip() == "pass" for block in blocks for each in block for line in each.lines(0))
-
-    @property
-    def loops(self) -> bool:
-        """Whether a thread of it may loop until another one ends that."""
-        blocks = (*self.threads, self.main)
-        return any("while" in line for block in blocks for each in block for line in each.lines(0))
+    def lines(self, *, main: bool) -> list[str]:
+        """What the threads do, each line without what is before and after it; with what the main thread does."""
+        blocks = (*self.threads, self.main) if main else self.threads
+        return [line.strip() for block in blocks for statement in block for line in statement.lines(0)]
 
     def _body(self, block: Block, number: int) -> list[str]:
         declared = STYLES[self.style].declared
@@ -301,14 +294,15 @@ class Maker:
             if choice < 0.65 and len(names) == 2:
                 one, two = self.random.sample(names, 2)
                 return Statement(f"with {one}, {two}:", self.inner())
+            how = self.random.choice(["blocking=False", TIMEOUT])
+            if kind == "RLock":
+                # Never left held: a new thread may have the identifier of one that has ended, and so its RLocks.
+                return self.either(f"note({name}.acquire({how})) or {name}.release()", f"{name}.release()")
             if choice < 0.85:
-                how = self.random.choice(["blocking=False", TIMEOUT])
                 return Statement(
                     f"if {name}.acquire({how}):", (*self.inner(), Statement(f"{name}.release()"))
                 )
-            if kind == "Lock":
-                return self.either(f"note({name}.locked())", f"{name}.release()", f"{name}.acquire()")
-            return self.either(f"{name}.release()", f"{name}.acquire()")
+            return self.either(f"note({name}.locked())", f"{name}.release()", f"{name}.acquire()")
 
         self.kinds += [guarded] * 3
 

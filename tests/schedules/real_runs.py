@@ -18,12 +18,25 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import _base, thread
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.schedules.random_programs import Program
 
 AT_A_TIME = 4
 QUIET = 60  # looks without any change, after which what has not ended is stuck
 BETWEEN_LOOKS = 0.05  # seconds
 LIBRARY = {module.__file__ for module in (threading, queue, thread, _base)}
+
+
+def can_run(program: Program) -> bool:
+    """Whether it is worth while to run a program on real threads.
+
+    One that spins without end takes the others' time. And before Python 3.13 two threads that join a third can
+    disturb each other: one of them gets an AssertionError or a RuntimeError, by a fault of CPython's own.
+    """
+    joins = any(".join(" in line for line in program.lines(main=False))
+    return "pass" not in program.lines(main=True) and (sys.version_info >= (3, 13) or not joins)
 
 
 def real_outcomes(sources: Iterable[str], times: int, seed: int) -> list[list[str]]:

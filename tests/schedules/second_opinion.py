@@ -24,16 +24,12 @@ PATIENCE = 900.0  # seconds for all programs
 def can_run(program: Program) -> bool:
     """Whether the tool can run a program.
 
-    It knows neither pools nor subclasses of Thread; it may follow a spinning thread for ever; and it is wrong about
-    threads that join themselves, or ask whether they are alive.
+    It knows neither pools nor subclasses of Thread, may follow a spinning thread for ever, and is wrong about threads
+    that join themselves or ask whether they are alive.
     """
-    itself = any(
-        f"task{number}" in line
-        for number, block in enumerate(program.threads)
-        for statement in block
-        for line in statement.lines(0)
-    )
-    return program.form == "thread" and not program.loops and not itself
+    spins = any(line.startswith("while") for line in program.lines(main=True))
+    asks = any("task" in line for line in program.lines(main=False))
+    return program.form == "thread" and not spins and not asks
 
 
 def opinions(

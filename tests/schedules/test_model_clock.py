@@ -90,7 +90,10 @@ def test_who_waits_in_vain_has_waited_long_enough():
         with condition:
             condition.wait(2)
         threading.Semaphore(0).acquire(timeout=3)
-        return 10 < monotonic() - began < 10.1
+        lock = threading.Lock()
+        with lock:
+            lock.acquire(timeout=7)
+        return 17 < monotonic() - began < 17.1
 
     assert explored(scenario, "all") == {"True": 1}
 
@@ -124,3 +127,16 @@ def test_the_time_of_day_is_the_same_in_every_replay():
 
     first, second = explored(scenario, "all"), explored(scenario, "all")
     assert first == second
+
+
+def test_a_join_in_vain_takes_its_time():
+    def scenario():
+        event = threading.Event()
+        (thread,) = start(event.wait)
+        began = monotonic()
+        thread.join(4)
+        spent = monotonic() - began
+        event.set()
+        return 4 < spent < 4.1
+
+    assert outcomes(scenario) == {"True"}

@@ -46,11 +46,14 @@ class Clock:
         self._looked: tuple[Any, ...] = ()  # where it was read last: the task and the instruction
         self._tick = TICK
 
-    def read(self, looked: tuple[Any, ...]) -> float:
+    def read(self, *place: Any) -> float:
         """What the running task reads; each time a little later.
 
         A loop may do nothing but look at the clock until enough time has passed. So time passes faster for
         who reads it at the same place over and over.
+
+        Args:
+            place: where in the program that is.
         """
         execution = self._execution
         if len(execution.tasks) > 1:
@@ -58,6 +61,7 @@ class Clock:
         if self.targets:
             execution.step(_Read(self))
         execution.progress()
+        looked = (execution.task, *place)
         self._tick = min(2 * self._tick, _LONGEST_TICK) if looked == self._looked else TICK
         self._looked = looked
         self.now += self._tick
@@ -103,8 +107,10 @@ class _Sleep(Operation):
         return f"{self.seconds:g} s"
 
 
-def of(execution: Execution) -> Clock:
-    """The clock of an execution."""
+def now() -> Clock:
+    """The clock of the execution that the calling thread belongs to."""
+    execution = current()
+    assert execution is not None
     clock: Clock | None = execution.clock
     if clock is None:
         clock = execution.clock = Clock(execution)
@@ -112,10 +118,8 @@ def of(execution: Execution) -> Clock:
 
 
 def _read() -> float:
-    execution = current()
-    assert execution is not None
     program = sys._getframe(3)  # behind the function below and what decides between it and the real one
-    return of(execution).read((execution.task, program.f_code, program.f_lasti))
+    return now().read(program.f_code, program.f_lasti)
 
 
 def monotonic() -> float:
@@ -139,9 +143,7 @@ def sleep(seconds: float, /) -> None:
         seconds = index(seconds)
     if not isinstance(seconds, int | float) or not 0 <= seconds < _LONGEST_SLEEP:
         _real_sleep(seconds)  # raises what it always raises
-    execution = current()
-    assert execution is not None
-    of(execution).sleep(float(seconds))
+    now().sleep(float(seconds))
 
 
 FUNCTIONS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from helpers.schedules.execution import Operation, Task, current
+from helpers.schedules.model.primitives import Timed
 
 
 class _LockOperation(Operation):
@@ -41,20 +42,24 @@ class _AcquireAgain(_Acquire):
     blocks = False
 
 
-class _AcquireInTime(_Acquire):
+class _AcquireInTime(Timed, _Acquire):
     """Waits for a while.
 
     The wait may end at any moment at which the lock is not free. That the thread learns of it later, perhaps
     when the lock is free again, is the same as that it is slow after this step.
     """
 
-    __slots__ = ()
-    timed = True
+    object: Lock
+
+    def __init__(self, lock: Lock, timeout: float) -> None:
+        super().__init__(lock)
+        self.begin(timeout)
 
     def can_expire(self) -> bool:
         return self.object.owner is not None
 
     def expire(self) -> bool:
+        self.pass_time()
         return False
 
 
@@ -148,7 +153,7 @@ class Lock:
         elif timeout < 0:
             raise ValueError("timeout value must be a non-negative number")
         else:
-            operation = _AcquireInTime(self) if timeout else _TryAcquire(self)
+            operation = _AcquireInTime(self, timeout) if timeout else _TryAcquire(self)
         got: bool = self.execution.step(operation)
         return got
 

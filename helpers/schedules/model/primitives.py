@@ -59,7 +59,6 @@ class Timed:
     """
 
     timed = True
-    object: Any
     others: tuple[Hashable, ...]
 
     def begin(self, timeout: float, others: tuple[Hashable, ...] = ()) -> None:
@@ -69,14 +68,14 @@ class Timed:
             timeout: seconds.
             others: as in `Operation`, but for the clock.
         """
-        time = clock.of(self.object._model.execution)
+        time = clock.now()
         self.timeout = timeout
         self.since = time.now
         self.others = others + time.targets
 
     def pass_time(self) -> None:
         """The wait has ended by itself."""
-        clock.of(self.object._model.execution).reach(self.since + self.timeout)
+        clock.now().reach(self.since + self.timeout)
 
 
 def execution_of(primitive: Any) -> Execution:

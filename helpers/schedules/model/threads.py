@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from helpers.schedules.execution import Execution, Operation, Task, current
+from helpers.schedules.model.primitives import Timed
 
 _Thread = threading.Thread
 _real_main = threading.main_thread()
@@ -82,18 +83,21 @@ class _Join(Operation):
         return self.object.task
 
 
-class _JoinInTime(_Join):
+class _JoinInTime(Timed, _Join):
     """Waits for the end of a thread, but not for ever: it may give up at any moment before that."""
 
-    __slots__ = ()
-    timed = True
+    object: State
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, timeout: float) -> None:
         self.object = state
         self.target = state.execution.meet(state, "ended", False, ("ended", state.label))
+        self.begin(timeout)
 
     def can_expire(self) -> bool:
         return not self.object.over
+
+    def expire(self) -> None:
+        self.pass_time()
 
 
 class _Started:
@@ -212,7 +216,7 @@ def join(self: Any, timeout: float | None = None) -> None:
     if timeout is None:
         state.execution.step(_Join(state))
     elif timeout > 0:
-        state.execution.step(_JoinInTime(state))
+        state.execution.step(_JoinInTime(state, timeout))
 
 
 def is_alive(self: Any) -> bool:
