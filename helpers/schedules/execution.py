@@ -66,14 +66,17 @@ class _Met:
 
     Attributes:
         accesses: by task, place and whether it wrote: in which of the task's epochs it did so last.
-        known: whether all these places are known to be racy.
+        readers, writers: the tasks, one bit for each.
+        racy: whether all the places where tasks have met here are known to be racy.
     """
 
-    __slots__ = ("accesses", "known")
+    __slots__ = ("accesses", "racy", "readers", "writers")
 
     def __init__(self) -> None:
         self.accesses: dict[tuple[int, Hashable, bool], int] = {}
-        self.known = True
+        self.readers = 0
+        self.writers = 0
+        self.racy = True
 
 
 class Task:
@@ -279,22 +282,24 @@ class Execution:
         target = (self.label(about) if number is None else number, key)
         if len(self.tasks) == 1:
             return target
-        racy = self.search.racy
-        known = site in racy
         met = self._met.get(target)
         if met is None:
             met = self._met[target] = _Met()
         task = self.task
         me = task.number
         epochs = task.epochs
-        accesses = met.accesses
-        access = (me, site, write)
-        epoch = epochs[me]
-        if accesses.get(access) != epoch:
-            accesses[access] = epoch
-            met.known = met.known and known
-            if not met.known:  # otherwise all of it is as racy as can be
-                for (number, place, wrote), epoch in accesses.items():
+        met.accesses[me, site, write] = epochs[me]
+        bit = 1 << me
+        if write:
+            others = met.readers | met.writers
+            met.writers |= bit
+        else:
+            others = met.writers
+            met.readers |= bit
+        if others & ~bit:
+            met.racy = met.racy and site in self.search.racy
+            if not met.racy:  # otherwise all of it is as racy as can be
+                for (number, place, wrote), epoch in met.accesses.items():
                     if number != me and (write or wrote) and epochs.get(number, -1) < epoch:
                         self.search.met((place, site))
         return target
