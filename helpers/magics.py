@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import base64
 import contextvars
 import functools
 import io
@@ -24,31 +23,22 @@ import time
 import uuid
 import zlib
 from contextlib import ExitStack
-from html import escape
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, magics_class
 from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
-from PIL import Image  # comes with matplotlib
 
+from helpers.pictures import Bundle, picture, shown
 from helpers.recording import record
 from helpers.script import Line, Run, run_script
 from helpers.timeline import Timeline
 from helpers.transcript import Transcript, canonical, html
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from helpers.timeline.picture.drawing import TimelineFigure
-
 BETWEEN_UPDATES = 0.1  # seconds, at least: a page cannot follow every line of a fast script
-PIXELS_PER_INCH = 96  # as browsers count; pictures are drawn twice as fine, for sharp screens
-
-Bundle = tuple[dict[str, str], dict[str, Any]]  # data and metadata, by MIME type
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
@@ -59,51 +49,6 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
     for_type(Timeline, picture)
     # By name, so that matplotlib is not imported before something is drawn.
     for_type("helpers.timeline.picture.drawing.TimelineFigure", shown)
-
-
-def picture(timeline: Timeline, axis: str = "time") -> Bundle:
-    """Draw a timeline for a notebook; see `shown`.
-
-    Args:
-        timeline: what to draw.
-        axis: as in `Timeline.plot`.
-    """
-    return shown(timeline.plot(axis=axis))
-
-
-def shown(figure: TimelineFigure) -> Bundle:
-    """Make a notebook's output of a timeline's figure, with the timeline's summary as its text."""
-    return picture_of(figure, figure.timeline.summary())
-
-
-def picture_of(figure: Figure, text: str) -> Bundle:
-    """Make a notebook's output of a figure.
-
-    The picture is sent twice. JupyterLab gives an ``image/png`` no alternative text, whatever its metadata
-    say, so that it is shown as HTML; programs that make something else of a notebook take the image.
-
-    Args:
-        figure: what is shown.
-        text: the same in words: the plain text and the alternative text.
-
-    Returns:
-        Data and metadata.
-    """
-    width, height = (round(inches * PIXELS_PER_INCH) for inches in figure.get_size_inches())
-    drawn, image = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=2 * PIXELS_PER_INCH)
-    # A picture of few colours needs no more than 256: a third of the bytes, and no difference to be seen.
-    few_colours = (
-        Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    )
-    few_colours.save(image, "PNG", optimize=True)
-    png = base64.b64encode(image.getvalue()).decode()
-    img = f'<img alt="{escape(text)}" width="{width}" src="data:image/png;base64,{png}">'
-    metadata = {
-        "image/png": {"alt": text, "width": width, "height": height},
-        "helpers": {"raw": ["image/png", "text/html"]},
-    }
-    return {"image/png": png, "text/html": img, "text/plain": text}, metadata
 
 
 def fingerprint(line: str, cell: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ipywidgets import HTML, FloatRangeSlider, Layout, VBox
 
-from helpers.magics import Bundle, shown
+from helpers.pictures import Bundle, shown
 from helpers.timeline import Timeline
 from helpers.timeline.picture.layout import StepScale, TimeScale
 

@@ -12,7 +12,7 @@ import matplotlib
 import pytest
 
 from helpers import zoom
-from helpers.magics import shown
+from helpers.pictures import shown
 from helpers.timeline import Timeline
 from tests.test_magics import PATIENCE, fresh_kernel
 from tests.timeline import made

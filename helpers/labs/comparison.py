@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from helpers.labs.appearance import COLOURS, look_of
 from helpers.labs.snapshot import Snapshot
-from helpers.magics import picture_of
+from helpers.pictures import picture_of
 
 HEADINGS = ("", "produced", "consumed", "left", "lost", "twice", "items/s", "blocked", "waiting")
 WIDTHS = (12, 9, 9, 5, 6, 6, 8, 8, 8)

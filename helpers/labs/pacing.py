@@ -13,7 +13,7 @@ import threading
 import time
 from random import Random
 
-CATCH_UP = 0.5
+CATCH_UP = 0.5  # seconds
 _NOW_AND_THEN = 16  # items without a rest, after which a worker that is late lets others go first
 
 

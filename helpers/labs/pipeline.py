@@ -53,7 +53,11 @@ class Pipeline:
         self._stopping = False
         self._anew = False
         self._supervisor: threading.Thread | None = None
-        self._books = self._new_books()
+        # Whether all is over. Asked in place of the thread: an interrupted join() makes Python 3.11 and 3.12
+        # believe that a thread has ended which has not.
+        self._over = threading.Event()
+        self._over.set()
+        self._books = self._new_books(self._settings)
 
     @property
     def settings(self) -> Settings:
@@ -63,8 +67,7 @@ class Pipeline:
     @property
     def running(self) -> bool:
         """Whether it runs."""
-        supervisor = self._supervisor
-        return supervisor is not None and supervisor.is_alive()
+        return not self._over.is_set()
 
     @property
     def prediction(self) -> Prediction:
@@ -91,9 +94,10 @@ class Pipeline:
             if self.running:
                 return
             if _begins_anew(self._books.settings, self._settings):
-                self._books = self._new_books()
+                self._books = self._new_books(self._settings)
             self._books.open()
             self._stopping = self._anew = False
+            self._over.clear()
             self._supervisor = threading.Thread(target=self._supervise, name="pipeline", daemon=True)
             # Runs before multiprocessing's own farewell, which would wait for children that nobody ends.
             atexit.register(self.stop)
@@ -105,6 +109,9 @@ class Pipeline:
             if self._supervisor is not None:
                 self._stopping = True
                 self._wake.set()
+                # In a fork of this process there is no such thread, and nobody who would end this wait.
+                while not self._over.wait(1.0) and self._supervisor.is_alive():
+                    pass
                 self._supervisor.join()
                 self._supervisor = None
                 atexit.unregister(self.stop)
@@ -117,7 +124,7 @@ class Pipeline:
                 self._anew = True
                 self._wake.set()
             else:
-                self._books = self._new_books()
+                self._books = self._new_books(self._settings)
 
     def run(self, seconds: float) -> Snapshot:
         """Run anew for so many seconds, counted from when all workers are at work, and stop.
@@ -135,12 +142,10 @@ class Pipeline:
                 raise RuntimeError("The pipeline runs already: stop() it first.")
             self.reset()
             self.start()
-            supervisor = self._supervisor
-        assert supervisor is not None
         try:
-            while supervisor.is_alive() and not self._everybody_works():
-                supervisor.join(0.002)
-            supervisor.join(seconds)
+            while not self._everybody_works() and not self._over.wait(0.002):
+                pass
+            self._over.wait(seconds)
         finally:
             snapshot = self.stop()
         return snapshot
@@ -154,20 +159,19 @@ class Pipeline:
         wanted = self._settings.producers + self._settings.consumers
         return len(members) == wanted and all(member.row.state != STARTING for member in members)
 
-    def _new_books(self) -> Books:
-        settings = self._settings
+    def _new_books(self, settings: Settings) -> Books:
         return Books(settings, ENGINES[settings.engine](settings))
 
     def _supervise(self) -> None:
         """Carry out what is set, look every `TICK`, and end everybody at the end."""
-        self._begin()
         try:
+            self._begin()
             while not self._stopping and not self._books.error:
                 wish = self._settings
                 if self._anew or _begins_anew(self._books.settings, wish):
                     self._anew = False
                     self._end()
-                    self._books = self._new_books()
+                    self._books = self._new_books(wish)
                     self._books.open()
                     self._begin()
                 done = self._carry_out(wish)
@@ -179,7 +183,10 @@ class Pipeline:
         except Exception as error:
             self._books.error = f"The pipeline failed: {type(error).__name__}: {error}"
         finally:
-            self._end()
+            try:
+                self._end()
+            finally:
+                self._over.set()
 
     def _begin(self) -> None:
         books = self._books

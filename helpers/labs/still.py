@@ -15,7 +15,7 @@ from helpers.labs.frames import WINDOW
 from helpers.labs.pipeline import Pipeline
 from helpers.labs.settings import Settings
 from helpers.labs.snapshot import Snapshot
-from helpers.magics import Bundle, picture_of
+from helpers.pictures import Bundle, picture_of
 
 SIZE = (7.5, 2.6)  # inches
 

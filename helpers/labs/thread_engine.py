@@ -14,7 +14,7 @@ from helpers.labs.pacing import Orders, Pace
 from helpers.labs.settings import Settings
 from helpers.labs.workers import ENDED, NUMBERS, STARTING, Account, Row, consume, produce
 
-_PATIENCE = 5.0  # seconds; they end within a tenth of one, unless the machine has far too much to do
+_PATIENCE = 10.0  # seconds; they end within a tenth of one, unless the machine has far too much to do
 
 
 class ThreadMember(Member):

@@ -68,6 +68,7 @@ from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.reaching import class_is_own as is_own_class
 from helpers.schedules.reaching import is_own
+from helpers.schedules.substitution import refuse_real, stand_in
 
 followed: set[int] = set()  # the ids of code and functions that need no look when they are called
 _kept: list[Any] = []  # what has these ids, so that nothing else gets them
@@ -102,7 +103,12 @@ def call(function: Any, spot: Spot) -> Any:
             return function
     elif id(inner) in followed:
         return function
-    if current() is None or _needs_no_look(inner, spot):
+    if current() is None:
+        return function
+    instead = stand_in(inner)
+    if instead is not None:
+        return instead
+    if _needs_no_look(inner, spot):
         return function
     return partial(_called, spot, function)
 
@@ -207,7 +213,9 @@ def prepare(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Iterat
     if execution is not None:
         inner = function.__func__ if type(function) is MethodType else function
         known = id(inner.__code__ if type(inner) is FunctionType else inner) in followed
-        if not known and not _needs_no_look(inner, spot):
+        if not known and (instead := stand_in(inner)) is not None:
+            function = instead
+        elif not known and not _needs_no_look(inner, spot):
             function, args = _announce(execution, spot, function, args, keywords)
     return starmap(partial(function, **keywords) if keywords else function, (args,))
 
@@ -219,6 +227,9 @@ def _announce(
     execution: Execution, spot: Spot, function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> _Call:
     """Report what a call is about to touch; returns what to call, and with what."""
+    instead = stand_in(function)
+    if instead is not None:
+        return instead, args
     type_ = type(function)
     if type_ is BuiltinFunctionType:
         owner = function.__self__
@@ -380,6 +391,7 @@ def _method_of_other(
     execution: Execution, spot: Spot, owner: Any, name: str, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     type_ = type(owner)
+    refuse_real(owner)
     if type_ is str or type_ is bytes:
         if name == "join":
             return tuple(consumed(execution, each, spot) for each in args)

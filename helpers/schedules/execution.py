@@ -67,7 +67,7 @@ class _Met:
     Attributes:
         accesses: by task, place and whether it wrote: in which of the task's epochs it did so last.
         readers, writers: the tasks, one bit for each.
-        racy: whether all the places where tasks have met here are known to be racy.
+        racy: whether all the places where it was touched are known to be racy.
     """
 
     __slots__ = ("accesses", "racy", "readers", "writers")
@@ -296,12 +296,12 @@ class Execution:
         else:
             others = met.writers
             met.readers |= bit
-        if others & ~bit:
-            met.racy = met.racy and site in self.search.racy
-            if not met.racy:  # otherwise all of it is as racy as can be
-                for (number, place, wrote), epoch in met.accesses.items():
-                    if number != me and (write or wrote) and epochs.get(number, -1) < epoch:
-                        self.search.met((place, site))
+        if met.racy and site not in self.search.racy:
+            met.racy = False
+        if others & ~bit and not met.racy:  # if all places are known to be racy there is nothing to find
+            for (number, place, wrote), epoch in met.accesses.items():
+                if number != me and (write or wrote) and epochs.get(number, -1) < epoch:
+                    self.search.met((place, site))
         return target
 
     def saw(self, value: Any) -> None:

@@ -3,7 +3,7 @@ holds.
 
 The search begins at the scenario and follows the global names and attributes its code mentions, its
 closure, defaults and attributes, classes with their methods, bases and subclasses, instances, and what lists,
-dictionaries and partial functions hold. Standard library and installed packages are not entered; a few
+dictionaries, namespaces and partial functions hold. Standard library and installed packages are not entered; a few
 containers and descriptors that they write in Python are taken along as if the program had written them.
 """
 
@@ -16,10 +16,19 @@ import inspect
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, ItemsView, Iterator, ValuesView
 from contextlib import suppress
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType, GeneratorType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GeneratorType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 from helpers.schedules import sources
@@ -109,6 +118,14 @@ class Reached:
             self._waiting.extend((found.func, *found.args, *found.keywords.values()))
         elif isinstance(found, (list, tuple, set, frozenset, collections.deque)):
             self._waiting.extend(tuple(found)[:1000])
+            self._waiting.append(type(found))
+        elif isinstance(found, (ValuesView, ItemsView)):
+            self._waiting.extend(tuple(found)[:1000])
+        elif isinstance(found, MappingProxyType):
+            self._waiting.extend(tuple(found.values())[:1000])
+        elif isinstance(found, SimpleNamespace):
+            self._waiting.extend(tuple(vars(found).values())[:1000])
+            self._waiting.append(type(found))
         elif isinstance(found, dict):
             self._waiting.extend(tuple(found.values())[:1000])
             if isinstance(found, collections.defaultdict):
@@ -163,7 +180,8 @@ class Reached:
         try:
             tree = sources.tree_of(function)
         except sources.NoSource as why:
-            self.note(f"{function.__qualname__} is not followed: {why}", sources.first_line(code))
+            if code.co_name not in _MADE_BY_COMPILER:
+                self.note(f"{function.__qualname__} is not followed: {why}", sources.first_line(code))
             return
         self.functions[function] = tree
         self._assigned(tree, function)
@@ -317,6 +335,9 @@ def _made_by_library(function: FunctionType) -> bool:
         or function.__name__ in _GENERATED
     )
 
+
+# What says the annotations of a class or function, since 3.14; it has no text of its own.
+_MADE_BY_COMPILER = {"__annotate__"}
 
 _GENERATED = {
     "__init__", "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__setattr__",

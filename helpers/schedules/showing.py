@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from helpers import pictures
+from helpers.pictures import Bundle
 from helpers.schedules.story import shown, words
 from helpers.timeline.words import count
 
 if TYPE_CHECKING:
     from helpers.schedules.result import Failure, Result, Schedule
-
-Bundle = tuple[dict[str, Any], dict[str, Any]]  # data and metadata, by MIME type
 
 
 def sentences(result: Result) -> str:
@@ -68,10 +68,7 @@ def bundle(result: Result) -> Bundle:
     if result.shortest is None:
         page = [_paragraph(sentences(result)), *map(_paragraph, result.notes)]
         return {"text/html": "\n".join(page), "text/plain": plain(result)}, {"helpers": {"raw": []}}
-    # Only now: words alone need no pictures.
-    from helpers import magics
-
-    data, metadata = magics.shown(result.shortest.timeline.plot(title="The shortest schedule that fails"))
+    data, metadata = pictures.shown(result.shortest.timeline.plot(title="The shortest schedule that fails"))
     page = [_paragraph(sentences(result)), _table(result), data["text/html"], *map(_paragraph, result.notes)]
     return data | {"text/html": "\n".join(page), "text/plain": plain(result)}, metadata
 

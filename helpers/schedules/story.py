@@ -32,12 +32,16 @@ def timeline(schedule: Schedule) -> Timeline:
 
 
 def shown(schedule: Schedule) -> list[Step]:
-    """The steps that have a column in the picture: those that were chosen, and starts of threads."""
+    """The steps that have a column in the picture: those that were chosen, starts, and notifications."""
     return [step for step in schedule.steps if _is_shown(step)]
 
 
 def _is_shown(step: Step) -> bool:
-    return step.chosen or step.kind == "start"
+    return step.chosen or step.kind in _TOLD
+
+
+# What is told even where it was no choice: it explains why another thread can go on.
+_TOLD = {"start", "notify"}
 
 
 def words(step: Step) -> str:

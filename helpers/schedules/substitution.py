@@ -54,7 +54,13 @@ _METHODS: list[Methods] = [
 _FUNCTIONS: list[tuple[ModuleType, dict[str, Any]]] = [
     (
         threading,
-        {"Lock": locks.Lock, "RLock": locks.RLock, "_allocate_lock": locks.Lock, **threads.FUNCTIONS},
+        {
+            "Lock": locks.Lock,
+            "RLock": locks.RLock,
+            "_allocate_lock": locks.Lock,
+            "_CRLock": locks.RLock,
+            **threads.FUNCTIONS,
+        },
     ),
     (time, clock.FUNCTIONS),
     (queue, {"SimpleQueue": queues.SimpleQueue}),
@@ -63,7 +69,7 @@ _FUNCTIONS: list[tuple[ModuleType, dict[str, Any]]] = [
 
 # Where the standard library itself has some of these under names of its own. Not in `_thread`: `import` takes
 # its locks from there, and they are none of the program's.
-_MODULES = (threading, queue, concurrent_futures)
+_MODULES = (threading, queue, concurrent_futures, functools)
 
 # Objects that are looked into besides those of the program's own classes.
 _HOLDERS = (*(kind for methods in _METHODS for kind in methods), SimpleNamespace)
@@ -122,6 +128,7 @@ def _look_at_slot(owner: Any, key: str) -> Any:
 
 
 _places: list[_Place] = []
+_stand_ins: dict[int, Any] = {}  # what stands in a module in place of what was there, by the `id` of that
 _users: dict[object, _Needs] = {}  # who wants the models to be in place, and what else for
 _changing = _thread.allocate_lock()
 
@@ -174,6 +181,7 @@ def _provide() -> None:
 
 
 def _put_back() -> None:
+    _stand_ins.clear()
     while _places:
         # Taken off the list only when it is done: an interrupt may come in between.
         place = _places[-1]
@@ -197,16 +205,22 @@ def _replace_primitives() -> None:
         for name, model in models.items():
             real = vars(module)[name]
             _replace(_look_at_attribute, setattr, module, name, real, _either(model, real))
-    stand_ins = _stand_ins()
+    _stand_ins.update({id(place.old): place.new for place in _places if isinstance(place.owner, ModuleType)})
     for module in _MODULES:
         for name, value in list(vars(module).items()):
-            if id(value) in stand_ins:
-                _replace(_look_at_attribute, setattr, module, name, value, stand_ins[id(value)])
+            if id(value) in _stand_ins:
+                _replace(_look_at_attribute, setattr, module, name, value, _stand_ins[id(value)])
 
 
-def _stand_ins() -> dict[int, Any]:
-    """What stands in modules in place of what was replaced there, by the `id` of that."""
-    return {id(place.old): place.new for place in _places if isinstance(place.owner, ModuleType)}
+def stand_in(function: Any) -> Any:
+    """What an explored thread is to call in place of something real that it has come by; else None."""
+    return _stand_ins.get(id(function))
+
+
+def refuse_real(primitive: Any) -> None:
+    """End the search if an explored thread uses a lock or a queue of C: it was not made in the scenario."""
+    if isinstance(primitive, _MADE_IN_C) and current() is not None:
+        _MadeBefore(primitive)._use()
 
 
 # --- what decides, at every call -------------------------------------------------------------------------
@@ -251,7 +265,7 @@ class _Face(type):
 
 def _rebind(functions: Iterable[FunctionType]) -> _Needs:
     """Let the program's variables be bound to what takes the place of what they are bound to."""
-    rebinding = _Rebinding(_stand_ins())
+    rebinding = _Rebinding(dict(_stand_ins))
     for function in functions:
         rebinding.function(function)
     return _Needs(not queues.INSIDES.isdisjoint(rebinding.names), rebinding.locals)
@@ -306,6 +320,11 @@ class _Rebinding:
             if self.first(value):
                 for each in value:
                     self.inside(each)
+        elif isinstance(value, functools.cached_property):
+            self.inside(value.func)
+            lock = getattr(value, "lock", None)  # until 3.11
+            if lock is not None and self.first(value):
+                _replace(_look_at_slot, setattr, value, "lock", lock, _LockOfClass(lock, value.attrname))
         elif isinstance(value, type):
             self.namespace(value)
         elif isinstance(value, ModuleType):
@@ -345,6 +364,13 @@ class _Rebinding:
             return functools.partial(self.stand_ins[id(value.func)], *value.args, **value.keywords)
         if isinstance(value, BuiltinMethodType) and isinstance(value.__self__, _MADE_IN_C):
             return functools.partial(self.new(value.__self__).call, value.__name__)
+        if isinstance(value, tuple | frozenset) and value and id(value) not in self.stand_ins:
+            self.stand_ins[id(value)] = value  # meanwhile: it may hold itself
+            items = [self.new(each) for each in value]
+            if any(new is not old for new, old in zip(items, value, strict=True)):
+                # A named tuple is made of its values one by one.
+                make = getattr(type(value), "_make", type(value))
+                self.stand_ins[id(value)] = make(items)
         return self.stand_ins.get(id(value), value)
 
     def first(self, about: Any) -> bool:
@@ -370,6 +396,36 @@ def _names(code: CodeType) -> set[str]:
         if isinstance(constant, CodeType):
             names |= _names(constant)
     return names
+
+
+class _LockOfClass:
+    """Stands for a lock that is made with a class and not with its objects: each schedule has its own."""
+
+    def __init__(self, real: Any, name: str) -> None:
+        self._real = real
+        self._name = name
+        self._mine: _Named | None = None
+
+    def _lock(self) -> Any:
+        execution = current()
+        if execution is None:
+            return self._real
+        if self._mine is None or self._mine.execution is not execution:
+            self._mine = _Named()
+            self._mine.shown_name = f"lock of {self._name}"
+        return self._mine
+
+    def __enter__(self) -> Any:
+        return self._lock().__enter__()
+
+    def __exit__(self, *exception: Any) -> Any:
+        return self._lock().__exit__(*exception)
+
+
+class _Named(locks.RLock):
+    """A lock that the program has no name for."""
+
+    __slots__ = ("shown_name",)
 
 
 class _MadeBefore:

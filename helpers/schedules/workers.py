@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 real_ident = get_ident
 real_monotonic = time.monotonic
 
-# By the identifier of a worker's thread, what it takes part in now. A thread that is not in here is not explored.
+# By the identifier of a worker's thread, what it takes part in now. Any other thread is not explored.
 _explored: dict[int, Execution] = {}
 _workers: set[Worker] = set()
 _idle: list[Worker] = []
@@ -131,7 +131,7 @@ def dismiss_idle() -> None:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Keep the calling thread and the workers on one core, where the system can, and let none disturb another.
+    """Keep the calling thread and the workers on one core, where the system can, and have none disturbed.
 
     Between two threads on one core a baton takes 3 microseconds, between two cores 30. Whoever passes a baton
     runs on for a moment, until it waits for its own: the policy ``SCHED_BATCH`` lets it, where otherwise the

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
+import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +39,7 @@ def workers_alive() -> list[str]:
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_every_item_is_accounted_for_whatever_the_settings(mechanism: str) -> None:
     flowed = 0
-    for batch in batches(settings(mechanism=mechanism), 24):
+    for batch in batches(settings(mechanism=mechanism), 9):
         for snapshot in run_all([Pipeline(**one) for one in batch], 0.15):
             assert accounted_for(snapshot)
             flowed += snapshot.consumed
@@ -297,20 +302,46 @@ def test_an_error_in_a_worker_stops_the_pipeline_and_is_told(
     assert not pipeline.run(0.1).error
 
 
-def test_an_interrupt_stops_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = Pipeline()
-    real = threading.Thread.join
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself an interrupt")
+def test_an_interrupt_stops_a_run() -> None:
+    pipeline = Pipeline(consume_rate=500)
 
-    def interrupted(self: threading.Thread, timeout: float | None = None) -> None:
-        if timeout == 60:
-            raise KeyboardInterrupt
-        real(self, timeout)
+    def interrupt() -> None:
+        until(lambda: pipeline.snapshot().consumed, "a flow")
+        os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
     with pytest.raises(KeyboardInterrupt):
         pipeline.run(60)
+    interrupter.join()
     assert not pipeline.running
+    assert accounted_for(pipeline.snapshot())
     assert not workers_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_fork_of_a_process_with_a_pipeline_can_end(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import os, sys, warnings\n"
+        "from helpers.labs import Pipeline\n"
+        "warnings.simplefilter('ignore')\n"
+        "pipeline = Pipeline()\n"
+        "pipeline.start()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    sys.exit(7)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pipeline.stop().error == '')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "program.py")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("7 True\n", "")
 
 
 def test_settings_and_snapshots_from_many_threads_at_once() -> None:

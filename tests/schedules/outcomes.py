@@ -31,6 +31,11 @@ class Explored:
     exhausted: bool
     notes: tuple[str, ...]
 
+    @property
+    def too_large(self) -> bool:
+        """Whether nothing but time was missing."""
+        return len(self.notes) == 1 and self.notes[0].startswith("The search was stopped after")
+
 
 def explored(program: Program, folder: Path, mode: str, seconds: float = 60.0) -> Explored:
     """Explore a program whose source is written to `folder`."""
@@ -71,9 +76,7 @@ class Comparison:
         """Whether the two do not show the same outcomes."""
         predicted, known = self.predicted, self.known
         return known is not None and (
-            not predicted.exhausted
-            or predicted.outcomes != known.outcomes
-            or bool(predicted.notes or known.notes)
+            not (predicted.exhausted and known.exhausted) or predicted.outcomes != known.outcomes
         )
 
     def __str__(self) -> str:
@@ -89,17 +92,19 @@ class Comparison:
         )
 
 
-def compare(program: Program, folder: Path) -> Comparison:
-    """Explore a program in both ways."""
-    known = explored(program, folder, "all", SECONDS)
+def compare(program: Program, folder: Path, most: int = 1_000) -> Comparison:
+    """Explore a program in both ways, unless it has more than so many classes, or too many schedules."""
     predicted = explored(program, folder, "classes")
-    return Comparison(program, predicted, known if known.exhausted else None)
+    if predicted.exhausted and predicted.schedules > most:
+        return Comparison(program, predicted, None)
+    known = explored(program, folder, "all", SECONDS)
+    return Comparison(program, predicted, None if known.too_large else known)
 
 
-def compared(programs: Iterable[Program], folder: Path) -> Iterator[Comparison]:
+def compared(programs: Iterable[Program], folder: Path, most: int = 1_000) -> Iterator[Comparison]:
     """Compare each program, and put the smallest of its like in the place of one that differs."""
     for program in programs:
-        comparison = compare(program, folder)
+        comparison = compare(program, folder, most)
         if comparison.differs:
             smallest = shrink(program, lambda each: compare(each, folder).differs)
             comparison = compare(smallest, folder)
