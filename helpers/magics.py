@@ -16,7 +16,6 @@ import argparse
 import ast
 import contextvars
 import functools
-import io
 import keyword
 import threading
 import time
@@ -24,7 +23,6 @@ import uuid
 import zlib
 from contextlib import ExitStack
 from types import CodeType
-from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell

@@ -226,7 +226,7 @@ def _find_how(type_: type, name: str, write: bool) -> int:
         return _SLOT
     if hasattr(type(found), "__set__") or hasattr(type(found), "__delete__"):
         return NOTHING  # a property: its functions are followed
-    if not type_.__dictoffset__ and not hasattr(type_, "__dict__"):
+    if not type_.__dictoffset__ and not type_.__flags__ & _MADE_BY_CLASS_STATEMENT:
         return NOTHING
     if found is _MISSING:
         return _INSTANCE if type_.__dictoffset__ else NOTHING
@@ -234,6 +234,7 @@ def _find_how(type_: type, name: str, write: bool) -> int:
 
 
 _MISSING = object()
+_MADE_BY_CLASS_STATEMENT = 0x200  # CPython's Py_TPFLAGS_HEAPTYPE: others cannot change
 _THREADS_OWN: tuple[type, ...] = (__import__("_thread")._local, super)
 
 
@@ -271,7 +272,7 @@ def _classes(type_: type, name: str) -> list[Place]:
     """
     places: list[Place] = []
     for base in type.__dict__["__mro__"].__get__(type_) or ():
-        if base.__flags__ & 0x200:  # it lives on the heap: made by a `class` statement
+        if base.__flags__ & _MADE_BY_CLASS_STATEMENT:
             places.append((base, name))
         if name in vars(base):
             break

@@ -204,6 +204,12 @@ def bound(function: Any, spot: Spot) -> Any:
     return function
 
 
+def managed(manager: Any) -> Any:
+    """A `with` statement is about to be entered."""
+    refuse_real(manager)
+    return manager
+
+
 def prepare(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Iterator[Any]:
     """A call is about to be made that may be a container's method; the iterator's only value is its result.
 

@@ -3,8 +3,8 @@ holds.
 
 The search begins at the scenario and follows the global names and attributes its code mentions, its
 closure, defaults and attributes, classes with their methods, bases and subclasses, instances, and what lists,
-dictionaries, namespaces and partial functions hold. Standard library and installed packages are not entered; a few
-containers and descriptors that they write in Python are taken along as if the program had written them.
+dictionaries, namespaces and partial functions hold. Standard library and installed packages are not entered;
+a few containers and descriptors that they write in Python are taken along as if the program had written them.
 """
 
 from __future__ import annotations

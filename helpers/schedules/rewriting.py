@@ -763,7 +763,8 @@ class _Rewriter(ast.NodeTransformer):
     def visit_With(self, node: ast.With) -> ast.With:
         body: list[ast.stmt] = []
         for number, item in enumerate(node.items):
-            item.context_expr = self.visit(item.context_expr)
+            manager = item.context_expr
+            item.context_expr = self.report(calls.managed, self.visit(manager), at=manager)
             target = item.optional_vars
             if target is None or (isinstance(target, ast.Name) and self.simple(target)):
                 continue

@@ -219,8 +219,9 @@ def stand_in(function: Any) -> Any:
 
 def refuse_real(primitive: Any) -> None:
     """End the search if an explored thread uses a lock or a queue of C: it was not made in the scenario."""
-    if isinstance(primitive, _MADE_IN_C) and current() is not None:
-        _MadeBefore(primitive)._use()
+    # By its type: `isinstance` may run code of the program's own.
+    if issubclass(type(primitive), _MADE_IN_C) and current() is not None:
+        made_before(primitive, _kind(primitive))
 
 
 # --- what decides, at every call -------------------------------------------------------------------------
@@ -398,6 +399,10 @@ def _names(code: CodeType) -> set[str]:
     return names
 
 
+def _kind(primitive: Any) -> str:
+    return "Lock" if isinstance(primitive, _LOCKS) else "SimpleQueue"
+
+
 class _LockOfClass:
     """Stands for a lock that is made with a class and not with its objects: each schedule has its own."""
 
@@ -438,7 +443,7 @@ class _MadeBefore:
 
     def _use(self) -> Any:
         if current() is not None:
-            made_before(self, "Lock" if isinstance(self._real, _LOCKS) else "SimpleQueue")
+            made_before(self, _kind(self._real))
         return self._real
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
