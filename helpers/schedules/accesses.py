@@ -15,6 +15,7 @@ import array
 import collections
 import dis
 import operator
+import queue
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ from typing import Any
 from helpers.schedules import containers
 from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, Site, current
+from helpers.schedules.model import queues
 
 
 class Spot:
@@ -198,6 +200,7 @@ _SLOT = 2  # in a slot
 _INHERITED = 3  # in the instance, else in a class
 _CLASS = 4  # the object is a class
 _MODULE = 5  # the object is a module
+_OF_QUEUE = 6  # it is what a queue keeps inside
 
 OURS = __name__.partition(".")[0] + ".schedules."
 _known: dict[tuple[type, str, bool], int] = {}
@@ -216,6 +219,8 @@ def _find_how(type_: type, name: str, write: bool) -> int:
         return _MODULE
     if issubclass(type_, _THREADS_OWN) or type_.__module__.startswith(OURS):
         return NOTHING
+    if name in queues.KEPT and issubclass(type_, queue.Queue):
+        return _OF_QUEUE
     intercept = "__setattr__" if write else "__getattribute__"
     if isinstance(getattr(type_, intercept), FunctionType):
         return NOTHING
@@ -253,6 +258,17 @@ def forget_types() -> None:
     for spot in _spots:
         spot.type = None
     _spots.clear()
+
+
+def read_by_name(execution: Execution, held: Any, name: str, spot: Spot) -> bool:
+    """An attribute is about to be read by code that is not rewritten; returns whether that is a step."""
+    how = how_found(type(held), name, False)
+    if how == NOTHING:
+        return False
+    if how == _OF_QUEUE:
+        queues.look_inside(held, name, False, spot.site, spot.reads)
+        return False
+    return report(execution, places_of_attribute(held, name, how, False), False, spot)
 
 
 def places_of_attribute(held: Any, name: str, how: int, write: bool) -> list[Place]:
@@ -308,6 +324,9 @@ def read_attribute(held: Any, spot: Spot) -> Any:
     how = spot.how
     if how == NOTHING:
         return held
+    if how == _OF_QUEUE:
+        queues.look_inside(held, spot.key, False, spot.site, spot.reads)
+        return held
     if how <= _SLOT:
         stepped = execution.access(held, spot.key, False, spot.site, spot.reads)
     else:
@@ -337,6 +356,9 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot) -> No
     global _written
     how = how_found(type(held), name, True)
     if how == NOTHING:
+        return
+    if how == _OF_QUEUE:
+        queues.look_inside(held, name, True, spot.site, spot.writes)
         return
     places = places_of_attribute(held, name, how, True)
     if _owners and id(_namespace(held)) in _owners and name not in _namespace(held):
@@ -576,6 +598,8 @@ def each(held: Any, spot: Spot) -> Any:
 
 def stepwise(held: Any, spot: Spot) -> Any:
     type_ = type(held)
+    if type_ is list:
+        return map(_second, iter(partial(before_item, held, spot), _END), iter(held))
     kind = kind_of(type_)
     if kind is not None:
         if "__iter__" in kind.own:
@@ -606,6 +630,14 @@ def sized(held: Any, spot: Spot) -> Any:
     if execution is not None:
         report(execution, size(held), False, spot)
     return held
+
+
+def before_item(held: list[Any], spot: Spot) -> Execution | None:
+    """The same as `before_step`, for the usual case."""
+    execution = current()
+    if execution is not None and execution.access(held, None, False, spot.site, spot.reads):
+        return execution
+    return None
 
 
 def before_step(held: Any, alone: bool, spot: Spot) -> Execution | None:

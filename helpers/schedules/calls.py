@@ -39,7 +39,6 @@ from typing import Any
 
 from helpers.schedules import containers
 from helpers.schedules.accesses import (
-    NOTHING,
     OURS,
     WITHOUT_CHANGE,
     Spot,
@@ -49,11 +48,10 @@ from helpers.schedules.accesses import (
     delete_item,
     finished,
     forget,
-    how_found,
     look_up,
     member,
     namespace_taken,
-    places_of_attribute,
+    read_by_name,
     read_item,
     report,
     report_item,
@@ -217,6 +215,16 @@ def prepare(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Iterat
     """
     execution = current()
     if execution is not None:
+        if type(function) is BuiltinFunctionType:
+            held = function.__self__
+            writes = _AT_ONCE.get((type(held), function.__name__))
+            if writes is not None:
+                if execution.access(held, None, writes, spot.site, spot.writes if writes else spot.reads):
+                    if not writes:
+                        execution.saw(held)
+                    elif function.__name__ == "append" and args:
+                        execution.saw(args[0])
+                return starmap(partial(function, **keywords) if keywords else function, (args,))
         inner = function.__func__ if type(function) is MethodType else function
         known = id(inner.__code__ if type(inner) is FunctionType else inner) in followed
         if not known and (instead := stand_in(inner)) is not None:
@@ -225,6 +233,15 @@ def prepare(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Iterat
             function, args = _announce(execution, spot, function, args, keywords)
     return starmap(partial(function, **keywords) if keywords else function, (args,))
 
+
+# The usual methods: each touches all of its list or deque, nothing else, and runs no code of the program's.
+# The value says whether it writes.
+_AT_ONCE = {
+    (type_, name): containers.Kind(type_, type_).does(name)
+    for type_ in (list, collections.deque)
+    for name in ("append", "appendleft", "pop", "popleft", "clear", "reverse", "copy")
+    if hasattr(type_, name)
+}
 
 _Call = tuple[Any, tuple[Any, ...]]  # what is to be called, and with what
 
@@ -558,8 +575,7 @@ def _reads_by_name(
 
 
 def _read_by_name(execution: Execution, spot: Spot, held: Any, name: str) -> None:
-    how = how_found(type(held), name, False)
-    if how != NOTHING and report(execution, places_of_attribute(held, name, how, False), False, spot):
+    if read_by_name(execution, held, name, spot):
         try:
             value = look_up(held, name)
         except Exception:

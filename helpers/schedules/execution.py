@@ -32,6 +32,7 @@ from collections.abc import Callable, Hashable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from helpers.schedules import leftovers
 from helpers.schedules.operation import (
     CLOCK,
     EXIT,
@@ -65,7 +66,8 @@ class _Met:
     """Who has touched one piece of shared data.
 
     Attributes:
-        accesses: by task, place and whether it wrote: in which of the task's epochs it did so last.
+        accesses: by task, place and whether it wrote: in which of the task's epochs it did so last. For all
+            places known to be racy the place is None: which of them it was does not matter any more.
         readers, writers: the tasks, one bit for each.
         racy: whether all the places where it was touched are known to be racy.
     """
@@ -190,9 +192,13 @@ class Execution:
         self._daemons = False  # whether there were any
         self._fresh: list[Task] = []
         self._free: list[Task] = []
+        self._alone = True  # whether no thread has been started
+        self._racy = search.racy
         self._labels: dict[int, int] = {}
         self._kept: list[Any] = []  # so that no other object gets the `id` of a labelled one
         self._met: dict[Hashable, _Met] = {}
+        self._left_over: set[Hashable] = set()  # targets that still hold what another schedule left there
+        self._before = search.before if search.before.begin() else None
         self._hub = allocate_lock()
         self._hub.acquire()
 
@@ -241,10 +247,12 @@ class Execution:
         """
         if self.unwinding:
             raise Unwind
-        if self.quiet or (len(self.tasks) == 1 and self.versions is None):
+        if self.quiet or (self._alone and self.versions is None):
             return False  # what comes before the first start comes before everything
         target = self.meet(about, key, write, site)
-        if site in self.search.racy and len(self.tasks) > 1:
+        if self._left_over:
+            self._refuse_left_over(about, key, target, write, site, text)
+        if site in self._racy and not self._alone:
             self.step((Write if write else Read)(about, target, site, text))
             return True
         if self.versions is not None:
@@ -262,10 +270,13 @@ class Execution:
         """
         if self.unwinding:
             raise Unwind
-        if self.quiet or (len(self.tasks) == 1 and self.versions is None):
+        if self.quiet or (self._alone and self.versions is None):
             return False
         targets = [self.meet(about, key, write, site) for about, key in places]
-        if site in self.search.racy and len(self.tasks) > 1:
+        if self._left_over:
+            for (about, key), target in zip(places, targets, strict=True):
+                self._refuse_left_over(about, key, target, write, site, text)
+        if site in self._racy and not self._alone:
             self.step((WriteAll if write else ReadAll)(places[0][0], targets, site, text))
             return True
         if self.versions is not None:
@@ -280,15 +291,21 @@ class Execution:
         """
         number = self._labels.get(id(about))
         target = (self.label(about) if number is None else number, key)
-        if len(self.tasks) == 1:
+        if self._alone:
             return target
         met = self._met.get(target)
         if met is None:
             met = self._met[target] = _Met()
+            if self._before is not None and self._before.found(about, key):
+                self._left_over.add(target)
         task = self.task
         me = task.number
         epochs = task.epochs
-        met.accesses[me, site, write] = epochs[me]
+        if site in self._racy:
+            met.accesses[me, None, write] = epochs[me]
+        else:
+            met.accesses[me, site, write] = epochs[me]
+            met.racy = False
         bit = 1 << me
         if write:
             others = met.readers | met.writers
@@ -296,13 +313,26 @@ class Execution:
         else:
             others = met.writers
             met.readers |= bit
-        if met.racy and site not in self.search.racy:
-            met.racy = False
         if others & ~bit and not met.racy:  # if all places are known to be racy there is nothing to find
             for (number, place, wrote), epoch in met.accesses.items():
                 if number != me and (write or wrote) and epochs.get(number, -1) < epoch:
-                    self.search.met((place, site))
+                    self.search.met((site,) if place is None else (place, site))
         return target
+
+    def _refuse_left_over(
+        self, about: Any, key: Hashable, target: Hashable, write: bool, site: Hashable, text: str
+    ) -> None:
+        """Refuse a program whose schedules do not all begin with the same data (see `leftovers`)."""
+        if target not in self._left_over:
+            return
+        if write and leftovers.assigned(key, about, text):
+            self._left_over.discard(target)
+        elif not write or leftovers.looked_at(text):
+            line = f"line {site.line}" if isinstance(site, Site) else "the program"
+            self.refuse(
+                f"{line} uses what an earlier schedule left in {leftovers.name_in(text)}, which was made "
+                "before the scenario began: make it inside the scenario, or set it at its beginning"
+            )
 
     def saw(self, value: Any) -> None:
         """Keep the value just read or written, in few words, with the step that read or wrote it."""
@@ -339,7 +369,7 @@ class Execution:
         if self.quiet:
             return
         self._count_turn(site)
-        if self.task.turns is not None:
+        if self.versions is not None and self.task.turns is not None:
             self.task.turns.forget(frame, site)
 
     def cannot_follow(self, what: str, site: Site | None = None) -> None:
@@ -387,6 +417,7 @@ class Execution:
         """
         task = Task(len(self.tasks), thread, daemon)
         if self.tasks:
+            self._alone = False
             starter = self.task
             task.past = starter.past
             task.epochs |= starter.epochs
@@ -581,6 +612,17 @@ class Execution:
         if self.broken is not None:
             raise self.broken
         return seen
+
+    def forget(self) -> None:
+        """Let go of all that it knows: it is over.
+
+        The program's objects know their execution. This parts the two, so that nothing of them is left to the
+        garbage collector.
+        """
+        for task in self.tasks:
+            task.thread = None
+        for kept in (self.tasks, self._kept, self._labels, self._met):
+            kept.clear()
 
     def _parked(self) -> bool:
         return all(task.done or task.op is not None for task in self.tasks)

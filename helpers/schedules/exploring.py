@@ -43,6 +43,11 @@ def every_schedule(
     must make all its locks, queues and threads itself, and do the same whenever its threads take turns in the
     same way.
 
+    What it cannot see: how long anything takes. A wait with a timeout is tried both ways, in time and in
+    vain. But a comparison that the program itself makes, such as ``time.monotonic() > deadline``, is tried
+    only with the time that has passed by its own sleeps and waits. Use a timeout instead. And functions that
+    are not written in Python are single steps; where one of them gets something shared, a note says so.
+
     Args:
         scenario: a function without arguments. It fails where it, or one of its threads, raises an exception,
             or where a thread waits for ever.
@@ -238,6 +243,7 @@ class _Tally:
         execution = Execution(search)
         execution.deadline = deadline
         verdict = execution.run(scenario, _main, self._look)
+        execution.forget()
         if execution.refused:
             raise ValueError(execution.refused)
         if search.grown or search.redundant:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from helpers.schedules.execution import Execution
+from helpers.schedules.leftovers import Leftovers
 from helpers.schedules.operation import Operation
 
 # An execution with more steps than this is taken to go on for ever.
@@ -71,10 +72,12 @@ class Search:
         racy: the sites where reads and writes of shared data are steps, because threads meet there.
         grown: whether `racy` grew: the schedules tried so far were too coarse, the search begins anew.
         redundant: whether the execution was ended because all it could still do was seen before.
+        before: what was where when a schedule began.
     """
 
     def __init__(self, racy: Iterable[Hashable] = ()) -> None:
         self.racy: set[Hashable] = set(racy)
+        self.before = Leftovers()
         self.grown = False
         self.redundant = False
 

@@ -20,7 +20,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures as concurrent_futures
 from concurrent.futures import _base
 from contextlib import contextmanager
-from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from types import (
+    BuiltinMethodType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any, NamedTuple
 
 from helpers.schedules import workers
@@ -365,13 +373,18 @@ class _Rebinding:
             return functools.partial(self.stand_ins[id(value.func)], *value.args, **value.keywords)
         if isinstance(value, BuiltinMethodType) and isinstance(value.__self__, _MADE_IN_C):
             return functools.partial(self.new(value.__self__).call, value.__name__)
-        if isinstance(value, tuple | frozenset) and value and id(value) not in self.stand_ins:
+        # A named tuple is made of its values one by one.
+        make = type(value) if type(value) in (tuple, frozenset) else getattr(type(value), "_make", None)
+        if make is not None and isinstance(value, tuple | frozenset) and id(value) not in self.stand_ins:
             self.stand_ins[id(value)] = value  # meanwhile: it may hold itself
             items = [self.new(each) for each in value]
             if any(new is not old for new, old in zip(items, value, strict=True)):
-                # A named tuple is made of its values one by one.
-                make = getattr(type(value), "_make", type(value))
                 self.stand_ins[id(value)] = make(items)
+        if type(value) is MappingProxyType and id(value) not in self.stand_ins:
+            self.stand_ins[id(value)] = value
+            pairs = {key: self.new(each) for key, each in value.items()}
+            if any(pairs[key] is not each for key, each in value.items()):
+                self.stand_ins[id(value)] = MappingProxyType(pairs)
         return self.stand_ins.get(id(value), value)
 
     def first(self, about: Any) -> bool:
@@ -406,7 +419,7 @@ def _kind(primitive: Any) -> str:
 class _LockOfClass:
     """Stands for a lock that is made with a class and not with its objects: each schedule has its own."""
 
-    def __init__(self, real: Any, name: str) -> None:
+    def __init__(self, real: Any, name: str | None) -> None:
         self._real = real
         self._name = name
         self._mine: _Named | None = None
@@ -416,8 +429,7 @@ class _LockOfClass:
         if execution is None:
             return self._real
         if self._mine is None or self._mine.execution is not execution:
-            self._mine = _Named()
-            self._mine.shown_name = f"lock of {self._name}"
+            self._mine = _Named(f"lock of {self._name}")
         return self._mine
 
     def __enter__(self) -> Any:
@@ -431,6 +443,10 @@ class _Named(locks.RLock):
     """A lock that the program has no name for."""
 
     __slots__ = ("shown_name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.shown_name = name
 
 
 class _MadeBefore:

@@ -6,6 +6,7 @@ import ast
 import linecache
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -44,14 +45,19 @@ class NameFinder:
 
 
 def _names(file: str) -> dict[int, list[tuple[str, str]]]:
+    try:
+        return _names_in(_source(file))
+    except (OSError, SyntaxError, ValueError):
+        return {}
+
+
+@lru_cache(32)
+def _names_in(source: str | bytes) -> dict[int, list[tuple[str, str]]]:
     """For each line, in order: what is called there, and what the result is assigned to.
 
     ``"name[]"`` stands for one of several in a collection.
     """
-    try:
-        tree = ast.parse(_source(file))
-    except (OSError, SyntaxError, ValueError):
-        return {}
+    tree = ast.parse(source)
     found: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from helpers.schedules import every_schedule
 from tests.schedules.exploring import STUCK, explored, outcomes, schedules, start, together
 
 has_shutdown = pytest.mark.skipif(not hasattr(queue.Queue, "shutdown"), reason="new in 3.13")
@@ -392,3 +393,58 @@ def test_the_class_of_simple_queues_is_still_a_class():
         )
 
     assert explored(scenario, "all") == {"(True, False, True)": 1}
+
+
+def looks(look):
+    """What comes of a look at a queue while another thread puts something into it."""
+
+    def scenario():
+        items = queue.Queue()
+        seen = []
+        together(lambda: items.put(1), lambda: seen.append(look(items)))
+        assert seen == [0]
+
+    result = every_schedule(scenario)
+    return result.schedules, result.failing, result.notes
+
+
+def locked(items):
+    with items.mutex:
+        return len(items.queue)
+
+
+def not_quite_locked(items):
+    with items.mutex:
+        pass
+    return items.unfinished_tasks
+
+
+def test_what_a_queue_keeps_inside_is_seen_without_its_lock():
+    assert looks(lambda items: items.unfinished_tasks) == (2, 1, ())
+    assert looks(lambda items: items.maxsize) == (1, 0, ())
+    assert looks(locked) == (2, 1, ())
+    schedules, failing, notes = looks(not_quite_locked)
+    assert (schedules > 2, failing > 1, notes) == (True, True, ())
+
+
+@pytest.mark.parametrize(
+    "look",
+    [lambda items: len(items.queue), lambda items: len(getattr(items, "queue"))],  # noqa: B009
+    ids=["attribute", "getattr"],
+)
+def test_who_takes_a_queues_items_past_its_lock_is_told_so(look):
+    schedules, failing, notes = looks(look)
+    assert (schedules, failing) == (2, 1)
+    assert notes == (
+        f"Line {look.__code__.co_firstlineno}: read items.queue goes past the queue's lock: "
+        "what comes of it is not seen",
+    )
+
+
+def test_a_queue_may_be_looked_into_when_all_other_threads_have_ended():
+    def scenario():
+        items = queue.Queue()
+        together(lambda: items.put(1), lambda: items.put(1))
+        return list(items.queue), items.unfinished_tasks
+
+    assert explored(scenario, "all") == {"([1, 1], 2)": 2}

@@ -25,8 +25,8 @@ def names(*roots):
 
 
 AROUND = """
-import functools, threading
-from collections import defaultdict
+import functools, threading, types
+from collections import defaultdict, namedtuple
 def work(): return 1
 def other(): return 2
 class Base:
@@ -50,6 +50,10 @@ table = {"a": [work, (other,)]}
 bound = Worker().method
 made = functools.partial(work)
 factories = defaultdict(lambda: work())
+space = types.SimpleNamespace(call=work)
+pair = namedtuple("Pair", "call")(work)
+view = {"a": work}.items()
+proxy = types.MappingProxyType({"a": work})
 @functools.wraps(work)
 def decorated(): return other()
 def defaults(f=work, *, g=other): return f() or g()
@@ -64,6 +68,10 @@ def defaults(f=work, *, g=other): return f() or g()
         ("table['a'][0]()", {"work", "other"}),
         ("made()", {"work"}),
         ("factories['x']", {"<lambda>", "work"}),
+        ("space.call()", {"work"}),
+        ("pair.call()", {"work"}),
+        ("next(iter(view))[1]()", {"work"}),
+        ("proxy['a']()", {"work"}),
         ("decorated()", {"decorated", "other", "work"}),
         ("defaults()", {"defaults", "work", "other"}),
         ("[work() for _ in range(2)]", {"work"}),
@@ -190,3 +198,15 @@ def test_counters_methods_are_followed_though_they_are_the_standard_librarys():
         "read self.get",
         "write self[elem]",
     ]
+
+
+def test_what_the_compiler_makes_of_annotations_is_no_function_of_the_program():
+    program = defined("""
+        import dataclasses
+        @dataclasses.dataclass
+        class Account:
+            balance: int = 0
+        def scenario(account: Account = Account(1)) -> int:
+            return account.balance
+    """)
+    assert names(program["scenario"])[1] == []

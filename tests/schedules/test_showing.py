@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -222,3 +225,21 @@ def test_a_cell_that_ends_with_a_result_shows_it(kernel: Kernel) -> None:
         "   4. Thread-2 (back)   10: acquire savings",
     ]
     assert one["metadata"]["helpers"]["raw"] == ["image/png", "text/html"]
+
+
+def test_a_result_is_shown_without_anything_of_ipython() -> None:
+    program = textwrap.dedent("""
+        import sys
+        from helpers.schedules import every_schedule
+        from helpers.schedules.showing import bundle
+        from tests.schedules.test_showing import two_increments
+        before = set(sys.modules)
+        data, _ = bundle(every_schedule(two_increments))
+        assert data["image/png"], data
+        made = {name for name in set(sys.modules) - before if name.startswith(("IPython", "helpers.magics"))}
+        print(sorted(made))
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -233,7 +234,7 @@ def test_the_story_of_a_bug_holds_together(pair: corpus.Pair) -> None:
     assert schedule.failure is not None
     timeline = schedule.timeline
     names = [lane.thread for lane in timeline.lanes]
-    chosen = [step for step in schedule.steps if step.chosen or step.kind == "start"]
+    chosen = [step for step in schedule.steps if step.chosen or step.kind in ("start", "notify")]
     assert [mark.text for mark in timeline.marks] == [story.words(step) for step in chosen]
     running: dict[int, list[float]] = {lane.number: [] for lane in timeline.lanes}
     for at, step in enumerate(chosen, 1):
@@ -261,3 +262,35 @@ def test_the_story_of_a_bug_holds_together(pair: corpus.Pair) -> None:
 @pytest.mark.parametrize("width", [5.0, 9.0])
 def test_the_picture_of_a_bug_is_readable(pair: corpus.Pair, width: float) -> None:
     assert_readable(shortest(pair.bug).timeline.plot(width=width, title="The shortest failure"))
+
+
+def test_a_notification_has_a_column_though_it_is_no_choice() -> None:
+    def scenario() -> None:
+        changed = threading.Condition()
+        items: list[int] = []
+
+        def take() -> None:
+            with changed:
+                while not items:
+                    changed.wait()
+                assert items.pop() != 1
+
+        taker = threading.Thread(target=take)
+        taker.start()
+        with changed:
+            items.append(1)
+            changed.notify()
+        taker.join()
+
+    schedule = every_schedule(scenario).shortest
+    assert schedule is not None
+    told = [step for step in schedule.steps if step.kind == "notify"]
+    assert [(step.thread, step.operation, step.chosen) for step in told] == [(MAIN, "notify changed", False)]
+    texts = [mark.text.partition(": ")[2] for mark in schedule.timeline.marks]
+    place = texts.index("notify changed")
+    assert texts[place - 1 : place + 2] in (
+        ["acquire changed", "notify changed", "release changed"],
+        ["write items.append() = 1", "notify changed", "release changed"],
+    )
+    assert texts == [story.words(step).partition(": ")[2] for step in story.shown(schedule)]
+    assert "notify changed" in str(every_schedule(scenario))

@@ -5,9 +5,11 @@ import concurrent.futures
 import contextlib
 import functools
 import queue
+import sys
 import threading
 import time
-from collections import defaultdict
+import types
+from collections import defaultdict, namedtuple
 from dataclasses import dataclass, field
 from threading import Condition, Event, Lock, RLock, current_thread
 from time import monotonic, sleep
@@ -340,3 +342,104 @@ def test_what_was_made_before_and_is_not_used_does_no_harm():
     assert len(explored(scenario, "all")) == 1
     assert lock_of_before.acquire(timeout=10)
     lock_of_before.release()
+
+
+Primitives = namedtuple("Primitives", "sleep lock items")
+IN_C = (time.sleep, threading.Lock, queue.SimpleQueue)
+
+
+@pytest.mark.parametrize(
+    ("held", "unpacked"),
+    [
+        (IN_C, lambda held: held),
+        (Primitives(*IN_C), lambda held: (held.sleep, held.lock, held.items)),
+        ({"a": [(IN_C,)]}, lambda held: held["a"][0][0]),
+        (types.SimpleNamespace(inner=IN_C), lambda held: held.inner),
+        (types.MappingProxyType({"a": IN_C}), lambda held: held["a"]),
+        ({"a": IN_C}.values(), lambda held: next(iter(held))),
+    ],
+    ids=["tuple", "named tuple", "nested", "namespace", "proxy", "view"],
+)
+def test_factories_are_found_in_whatever_holds_them(held, unpacked):
+    def scenario():
+        rest, make_lock, make_queue = unpacked(held)
+        lock, items, sum_ = make_lock(), make_queue(), []
+
+        def add():
+            with lock:
+                rest(100)
+                sum_.append(len(sum_))
+            items.put(sum_[-1])
+
+        together(add, add)
+        return sum_, items.qsize()
+
+    began = monotonic()
+    assert outcomes(scenario) == {"([0, 1], 2)"}
+    assert monotonic() - began < 60
+    assert (REAL_SLEEP, Lock, queue.SimpleQueue) == IN_C
+
+
+def test_a_real_sleep_from_a_tuple_is_none_where_the_standard_library_calls_it():
+    def scenario():
+        threading.Thread(target=IN_C[0], args=(1000,)).start()
+
+    began = monotonic()
+    assert explored(scenario, "all") == {"None": 1}
+    assert monotonic() - began < 60
+
+
+def test_a_lock_of_before_is_refused_wherever_it_comes_from():
+    hidden = types.MappingProxyType({"lock": Lock(), "items": queue.SimpleQueue()})
+
+    def enter():
+        with hidden["lock"]:
+            pass
+
+    for scenario, kind in (
+        (enter, "a Lock"),
+        (lambda: hidden["lock"].acquire(), "a Lock"),
+        (lambda: hidden["items"].put(1), "a SimpleQueue"),
+    ):
+        assert f"uses {kind}, which was made before" in refused(scenario)
+
+
+class Report:
+    """Its property is made once: under a lock that all reports share until Python 3.11, without one later."""
+
+    made = 0
+
+    @functools.cached_property
+    def text(self):
+        Report.made += 1
+        return Report.made
+
+
+def test_a_cached_property():
+    def scenario():
+        Report.made = 0
+        report = Report()
+        together(lambda: report.text, lambda: report.text)
+        return Report.made
+
+    lock = getattr(vars(Report)["text"], "lock", None)
+    assert outcomes(scenario) == ({"1"} if sys.version_info < (3, 12) else {"1", "2"})
+    assert getattr(vars(Report)["text"], "lock", None) is lock
+    assert Report().text == Report.made
+
+
+def test_a_cached_property_of_a_class_that_the_scenario_makes():
+    def scenario():
+        class Local:
+            made = 0
+
+            @functools.cached_property
+            def text(self):
+                self.made += 1
+                return self.made
+
+        local = Local()
+        together(lambda: local.text, lambda: local.text)
+        return local.made
+
+    assert outcomes(scenario) == ({"1"} if sys.version_info < (3, 12) else {"1", "2"})

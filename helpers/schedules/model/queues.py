@@ -16,15 +16,19 @@ from collections.abc import Callable, Hashable
 from types import GenericAlias
 from typing import Any
 
+from helpers.schedules.execution import Execution, current
+from helpers.schedules.model.locks import Lock
 from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, Timed, execution_of
+from helpers.schedules.operation import Site
 
 # Raised by a queue that was shut down; new in 3.13.
 _ShutDown: type[Exception] = getattr(queue, "ShutDown", queue.Empty)
 
 _real_init = queue.Queue.__init__
 
-# How a subclass keeps its items; and what only CPython's own code has.
+# How a subclass keeps its items; what changes in a queue; and what only CPython's own code has.
 _KEEPING = {"_init", "_qsize", "_put", "_get"}
+KEPT = {"queue", "unfinished_tasks"}
 INSIDES = {"mutex", "not_empty", "not_full", "all_tasks_done"}
 
 
@@ -196,6 +200,36 @@ class _Shutdown(_QueueOperation):
             about.queue.clear()
 
 
+class _Look(_QueueOperation):
+    """Reads an attribute, past the queue's own methods; `says` so in words."""
+
+    __slots__ = ("attribute", "others", "says")
+    kind = "read"
+    writes = False
+
+    def __init__(self, about: Any, attribute: str, says: str) -> None:
+        self.object = about
+        self.attribute = attribute
+        self.says = says
+        model = about._model
+        # Where CPython's code runs as it is, all of it happens while somebody has the lock.
+        self.target = about.mutex.label if model is None else model.label
+        self.others = () if model is None else (model.tasks,)
+
+    def text(self, execution: Execution) -> str:
+        return self.says
+
+    def perform(self) -> Any:
+        return getattr(self.object, self.attribute)
+
+
+class _TakeHold(_Look):
+    """Gets what the items are kept in; what the program then does with it is unknown, so this "writes"."""
+
+    __slots__ = ()
+    writes = True
+
+
 def _shut_down(about: Any) -> bool:
     return getattr(about, "is_shutdown", False)  # a SimpleQueue cannot be
 
@@ -210,6 +244,30 @@ def _keeps_as_usual(kind: type) -> bool:
             if name in _KEEPING or (code is not None and not INSIDES.isdisjoint(code.co_names)):
                 return False
     return True
+
+
+def look_inside(about: Any, name: str, write: bool, site: Site, text: str) -> None:
+    """The program is about to use what a queue keeps inside, past the queue's own methods.
+
+    Args:
+        name: of the attribute.
+        write: whether it is assigned.
+        site, text: where that is, and in words.
+    """
+    execution = current()
+    if execution is None or execution.quiet or "_model" not in about.__dict__:
+        return
+    if about._model is not None:
+        execution_of(about)
+    elif not isinstance(about.mutex, Lock) or about.mutex.owner is execution.task:
+        return  # the lock is held, as it should be
+    if all(task.done or task is execution.task for task in execution.tasks):
+        return
+    if name == "unfinished_tasks" and not write:
+        execution.step(_Look(about, name, text))
+        return
+    execution.step(_TakeHold(about, name, text))
+    execution.cannot_follow(f"{text} goes past the queue's lock: what comes of it is not seen", site)
 
 
 class Insides:

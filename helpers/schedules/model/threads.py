@@ -8,6 +8,7 @@ like any other, which only those look at who ask `is_alive()`, `active_count()` 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -25,17 +26,16 @@ class State:
     """What an execution knows of one `Thread` object.
 
     Attributes:
-        thread: the program's object.
         task: what runs its code, or None before it is started.
         over: whether its code has been run: it is not alive any more.
         gone: whether it is no longer among all threads.
     """
 
-    __slots__ = ("execution", "gone", "label", "over", "task", "thread")
+    __slots__ = ("_thread", "execution", "gone", "label", "over", "task")
 
     def __init__(self, execution: Execution, thread: threading.Thread, task: Task | None = None) -> None:
         self.execution = execution
-        self.thread = thread
+        self._thread = weakref.ref(thread)  # which has this
         self.label = execution.label(self)
         self.task = task
         self.over = False
@@ -43,7 +43,8 @@ class State:
 
     @property
     def shown_name(self) -> str:
-        return self.thread.name
+        thread = self._thread()
+        return "a thread" if thread is None else thread.name
 
     def started(self, write: bool) -> None:
         """Start it, or look whether it is started."""

@@ -1,0 +1,1002 @@
+"""Rewrites a function's syntax tree so that each access to what threads may share is reported.
+
+`x = self.count + f()` becomes, in effect,
+
+    x = read_attribute(self, …).count + f()
+
+The access itself stays where it was, with its line and column, in the program's own frame: the order of
+evaluation, results, exceptions and tracebacks are the same. Calls that may be a container's method, and
+operators whose right side may take steps, go through `next(prepare(…))`: `prepare` reports once everything
+is evaluated, and the C function `next` makes the call, so that no frame of ours comes between.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any, TypeVar
+
+from helpers.schedules import accesses, calls, containers
+from helpers.schedules.accesses import Spot, Variables
+from helpers.schedules.execution import Site
+from helpers.schedules.model import queues
+from helpers.schedules.reaching import is_own
+from helpers.schedules.variables import Scope
+
+MARK = "\0reported "  # begins a text that stands for an object of ours
+
+_IN_PLACE: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.iadd, ast.Sub: operator.isub, ast.Mult: operator.imul, ast.MatMult: operator.imatmul,
+    ast.Div: operator.itruediv, ast.FloorDiv: operator.ifloordiv, ast.Mod: operator.imod, ast.Pow:
+    operator.ipow,
+    ast.LShift: operator.ilshift, ast.RShift: operator.irshift, ast.BitOr: operator.ior, ast.BitXor:
+    operator.ixor,
+    ast.BitAnd: operator.iand,
+}  # fmt: skip
+# The operators that built-in containers have (`%` puts them into text).
+_COMBINING: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Mod: operator.mod,
+    ast.BitOr: operator.or_, ast.BitXor: operator.xor, ast.BitAnd: operator.and_,
+}  # fmt: skip
+_COMPARING: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt:
+    operator.gt,
+    ast.GtE: operator.ge,
+}  # fmt: skip
+
+# Of the built-in functions: those to look at, and those that touch nothing another thread could have.
+_LOOKED_AT = {
+    "all", "any", "ascii", "bool", "bytearray", "bytes", "delattr", "dict", "format", "frozenset",
+    "getattr", "hasattr", "hash", "iter", "len", "list", "max", "min", "next", "print", "repr",
+    "reversed", "set", "setattr", "sorted", "str", "sum", "tuple", "deque", "Counter", "defaultdict",
+    "OrderedDict", "reduce", "deepcopy", "heappush", "heappop", "heapify",
+}  # fmt: skip
+_LEFT_ALONE = {
+    "super", "locals", "globals", "dir", "isinstance", "issubclass", "type", "range", "id", "callable",
+    "object", "int", "float", "complex", "abs", "round", "divmod", "pow", "chr", "ord", "hex", "bin",
+    "oct", "enumerate", "zip", "map", "filter", "property", "staticmethod", "classmethod", "slice",
+    "memoryview", "input", "open", "__import__", "breakpoint", "compile",
+}  # fmt: skip
+_RUNS_TEXT = {"eval", "exec"}
+_PASSED_ON = _LOOKED_AT & {name for name in dir(builtins) if not isinstance(getattr(builtins, name), type)}
+_TRUE_OR_FALSE = {"isinstance", "issubclass", "callable", "hasattr", "any", "all", "bool"}
+
+_FunctionNode = ast.FunctionDef | ast.Lambda
+_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+class Rewriter(ast.NodeTransformer):
+    """Rewrites one function.
+
+    Args:
+        file: name of the file it is from.
+        attributes: the names of attributes that may be assigned while the scenario runs; None for all.
+        is_shared: whether a global variable may be assigned while the scenario runs.
+        variables: what stands for the function's global variables.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        attributes: set[str] | None,
+        is_shared: Callable[[str], bool],
+        variables: Variables,
+    ) -> None:
+        self.file = file
+        self.attributes = attributes
+        self.is_shared = is_shared
+        self.variables = variables
+        self.scope: Scope
+        self.constants: list[Any] = []
+        self._marks: dict[int, str] = {}
+        self._sites: dict[tuple[int, int], Site] = {}
+        self._hidden = 0
+
+    # --- pieces --------------------------------------------------------------------------------------
+
+    def constant(self, value: Any, at: ast.AST) -> ast.expr:
+        """An object of ours in the program's code; it takes the place of a mark after compilation."""
+        mark = self._marks.get(id(value))
+        if mark is None:
+            mark = self._marks[id(value)] = f"{MARK}{len(self.constants)}"
+            self.constants.append(value)
+        return placed(ast.Constant(mark), at)
+
+    def report(self, hook: Callable[..., Any], *args: ast.expr, at: ast.AST) -> ast.Call:
+        return placed(ast.Call(self.constant(hook, at), list(args), []), at)
+
+    def performed(self, hook: Callable[..., Any], *args: ast.expr, at: ast.AST) -> ast.Call:
+        """A call of a hook that returns an iterator, whose only value is made here."""
+        return self.report(builtins.next, self.report(hook, *args, at=at), at=at)
+
+    def spot(self, at: ast.AST, key: str = "", name: str | None = None) -> ast.expr:
+        """The constant that says where in the program something is, and what."""
+        place = (at.lineno, at.col_offset)  # type: ignore[attr-defined]
+        site = self._sites.get(place)
+        if site is None:
+            site = self._sites[place] = Site(self.file, *place)
+        return self.constant(Spot(site, key, _words(at) if name is None else name), at)
+
+    def hidden(self, at: ast.AST) -> str:
+        """A variable that no program can name."""
+        self._hidden += 1
+        return f".{self._hidden}"
+
+    def cell(self, name: str, at: ast.AST) -> ast.expr:
+        """The cell of a variable: a function that mentions it has it."""
+        arguments = ast.arguments([], [], None, [], [], None, [])
+        holder = ast.Lambda(arguments, ast.Name(name, ast.Load()))
+        cells = ast.Attribute(holder, "__closure__", ast.Load())
+        return _at_all(ast.Subscript(cells, ast.Constant(0), ast.Load()), at)
+
+    def shared(self, name: str) -> str | None:
+        """`"cell"` or `"global"` where a variable may be changed by another thread, else None."""
+        if name.startswith("."):
+            return None
+        name = self.scope.mangled(name)
+        owner = self.scope.owner(name)
+        if owner is None:
+            return "global" if self.is_shared(name) else None
+        if owner is self.scope and owner.kind == "class":
+            return None
+        return "cell" if owner.shares(name) else None
+
+    def quiet(self, node: ast.expr) -> bool:
+        """Whether evaluating an expression again gives the same and takes no step."""
+        if isinstance(node, ast.Constant):
+            return True
+        if isinstance(node, ast.Name):
+            name = self.scope.mangled(node.id)
+            return self.shared(node.id) is None and (
+                self.scope.kind != "class" or name not in self.scope.bound
+            )
+        if isinstance(node, ast.UnaryOp):
+            return isinstance(node.operand, ast.Constant)
+        if isinstance(node, ast.Tuple):
+            return isinstance(node.ctx, ast.Load) and all(map(self.quiet, node.elts))
+        if isinstance(node, ast.Slice):
+            return all(each is None or self.quiet(each) for each in (node.lower, node.upper, node.step))
+        return False
+
+    def fresh(self, node: ast.expr) -> bool:
+        """Whether an expression makes a container that nobody else can have, without a step."""
+        return isinstance(node, (ast.List, ast.Set)) and all(map(self.quiet, node.elts))
+
+    def watches(self, attribute: str) -> bool:
+        if self.attributes is None or attribute in queues.KEPT:
+            return True
+        return self.scope.mangled(attribute) in self.attributes
+
+    def visit_each(self, nodes: Sequence[Any]) -> list[Any]:
+        """Visit statements, each of which may become several, or expressions."""
+        found: list[Any] = []
+        for node in nodes:
+            result = self.visit(node)
+            found += result if isinstance(result, list) else [result]
+        return found
+
+    # --- names ---------------------------------------------------------------------------------------
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        return self.read_name(node)
+
+    def read_name(self, node: ast.Name) -> ast.expr:
+        how = self.shared(node.id)
+        if how is None:
+            return node
+        key = self.scope.mangled(node.id)
+        if how == "cell":
+            before = self.report(accesses.read_cell, self.cell(node.id, node), self.spot(node, key), at=node)
+        else:
+            variables = self.constant(self.variables, node)
+            before = self.report(accesses.read_global, variables, self.spot(node, key), at=node)
+        return placed(ast.BoolOp(ast.Or(), [before, node]), node)  # a report returns None
+
+    def written(self, name: str, value: ast.expr, at: ast.AST) -> ast.expr:
+        """The value of an assignment to a name, with the report that it is about to be made."""
+        how = self.shared(name)
+        if how is None:
+            return value
+        spot = self.spot(at, self.scope.mangled(name), name)
+        if how == "cell":
+            return self.report(accesses.write_cell, self.cell(name, at), spot, value, at=at)
+        return self.report(accesses.write_global, self.constant(self.variables, at), spot, value, at=at)
+
+    # --- attributes and items that are read ----------------------------------------------------------
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if not isinstance(node.ctx, ast.Load):
+            return self.target(node)
+        found = self.read_attribute(node)
+        if node.attr in containers.METHODS:
+            return self.report(calls.bound, found, self.spot(node), at=node)
+        return found
+
+    def read_attribute(self, node: ast.Attribute) -> ast.expr:
+        spot = None
+        if node.attr == "__dict__":
+            spot, hook = self.spot(node), accesses.read_namespace
+        elif self.watches(node.attr):
+            spot, hook = self.spot(node, self.scope.mangled(node.attr)), accesses.read_attribute
+        inner = node.value
+        value = self.read_attribute(inner) if isinstance(inner, ast.Attribute) else self.visit(inner)
+        if spot is not None:
+            value = self.report(hook, value, spot, at=node.value)
+        return placed(ast.Attribute(value, node.attr, ast.Load()), node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        if not isinstance(node.ctx, ast.Load):
+            return self.target(node)
+        spot = self.spot(node)
+        if self.quiet(node.slice):
+            held = self.report(
+                accesses.read_item, self.visit(node.value), self.key(node.slice), spot, at=node.value
+            )
+            return placed(ast.Subscript(held, node.slice, ast.Load()), node)
+        return self.performed(
+            accesses.get_item, spot, self.visit(node.value), self.key(self.visit(node.slice)), at=node
+        )
+
+    def key(self, node: ast.expr) -> ast.expr:
+        """What stands between brackets, already visited or quiet, as a value that can be passed on."""
+        if isinstance(node, ast.Slice):
+            parts = [part or placed(ast.Constant(None), node) for part in (node.lower, node.upper, node.step)]
+            return self.report(slice, *parts, at=node)
+        if isinstance(node, ast.Tuple) and any(isinstance(each, ast.Slice) for each in node.elts):
+            return placed(ast.Tuple([self.key(each) for each in node.elts], ast.Load()), node)
+        return node
+
+    # --- what is assigned to -------------------------------------------------------------------------
+
+    def simple(self, target: ast.expr) -> bool:
+        """Whether a target's report can be put into it, so that it may stand anywhere."""
+        if isinstance(target, ast.Name):
+            return self.shared(target.id) is None
+        if isinstance(target, ast.Starred):
+            return self.simple(target.value)
+        if isinstance(target, (ast.Tuple, ast.List)):
+            return all(map(self.simple, target.elts))
+        return True
+
+    def target(self, target: ast.expr) -> ast.expr:
+        """A target with the report before it is stored to."""
+        if isinstance(target, ast.Attribute):
+            spot = self.spot(target, self.scope.mangled(target.attr))
+            held = self.report(accesses.write_attribute, self.visit(target.value), spot, at=target.value)
+            return placed(ast.Attribute(held, target.attr, target.ctx), target)
+        if isinstance(target, ast.Subscript):
+            spot = self.spot(target)
+            deletes = isinstance(target.ctx, ast.Del)
+            hook = accesses.delete_item if deletes else accesses.write_item
+            if self.quiet(target.slice):
+                held = self.report(
+                    hook, self.visit(target.value), self.key(target.slice), spot, at=target.value
+                )
+                return placed(ast.Subscript(held, target.slice, target.ctx), target)
+            held = self.report(
+                accesses.Target, self.visit(target.value), self.key(self.visit(target.slice)), spot, at=target
+            )
+            return placed(ast.Attribute(held, "value", ast.Store()), target)
+        if isinstance(target, ast.Starred):
+            return placed(ast.Starred(self.target(target.value), target.ctx), target)
+        if isinstance(target, (ast.Tuple, ast.List)):
+            return placed(type(target)([self.target(each) for each in target.elts], target.ctx), target)
+        return target
+
+    def store(self, target: ast.expr, value: ast.expr, at: ast.stmt) -> list[ast.stmt]:
+        """The statements that assign a value, already rewritten, to a target."""
+        if isinstance(target, ast.Name):
+            return [placed(ast.Assign([target], self.written(target.id, value, target)), at)]
+        if isinstance(target, ast.Subscript) and not self.quiet(target.slice):
+            call = self.performed(
+                accesses.set_item,
+                self.spot(target),
+                value,
+                self.visit(target.value),
+                self.key(self.visit(target.slice)),
+                at=target,
+            )
+            return [placed(ast.Expr(call), at), self.finished(at)]
+        if isinstance(target, (ast.Tuple, ast.List)) and not self.simple(target):
+            names = [self.hidden(at) for _ in target.elts]
+            inner: list[ast.expr] = []
+            stored: list[ast.stmt] = []
+            for name, each in zip(names, target.elts, strict=True):
+                slot: ast.expr = ast.Name(name, ast.Store())
+                where = each
+                if isinstance(each, ast.Starred):
+                    slot, where = ast.Starred(slot, ast.Store()), each.value
+                inner.append(slot)
+                taken = self.unpacked(where, placed(ast.Name(name, ast.Load()), where))
+                stored += [*self.store(where, taken, at), _delete(name, at)]
+            pattern = _at_all(ast.Tuple(inner, ast.Store()), target)
+            return [placed(ast.Assign([pattern], value), at), *stored]
+        return [placed(ast.Assign([self.target(target)], value), at), *self.finishing(target, at)]
+
+    def unpacked(self, target: ast.expr, value: ast.expr) -> ast.expr:
+        """The value for a target that takes it apart, with the report that it is read."""
+        if isinstance(target, (ast.Tuple, ast.List)) and not isinstance(value, (ast.Tuple, ast.List)):
+            if isinstance(value, ast.Name) and value.id.startswith("."):
+                value.words = f"what {_words(target)} get"  # type: ignore[attr-defined]
+            return self.report(accesses.unpack, value, self.spot(value), at=value)
+        return value
+
+    def finished(self, at: ast.stmt) -> ast.stmt:
+        return placed(ast.Expr(self.report(accesses.finished, at=at)), at)
+
+    def finishing(self, target: ast.expr, at: ast.stmt) -> list[ast.stmt]:
+        """After a store to anything but a name: the new value can be seen."""
+        return [] if isinstance(target, ast.Name) else [self.finished(at)]
+
+    def visit_Assign(self, node: ast.Assign) -> list[ast.stmt]:
+        value = self.visit(node.value)
+        if len(node.targets) == 1:
+            return self.store(node.targets[0], self.unpacked(node.targets[0], value), node)
+        if all(map(self.simple, node.targets)):
+            for target in node.targets:
+                value = self.unpacked(target, value)
+            stored = placed(ast.Assign([self.target(target) for target in node.targets], value), node)
+            return [stored, *self.finishing(node.targets[-1], node)]
+        name = self.hidden(node)
+        found: list[ast.stmt] = [placed(ast.Assign([ast.Name(name, ast.Store())], value), node)]
+        for target in node.targets:
+            found += self.store(
+                target, self.unpacked(target, placed(ast.Name(name, ast.Load()), node.value)), node
+            )
+        return [*found, _delete(name, node)]
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | list[ast.stmt]:
+        if node.value is None:
+            return node  # in a function it only says that the name is local
+        value = self.visit(node.value)
+        if self.scope.kind == "class":
+            node.value = value
+            if isinstance(node.target, ast.Name):
+                node.value = self.written(node.target.id, value, node.target)
+            else:
+                node.target = self.target(node.target)  # type: ignore[assignment]
+            return node
+        return self.store(node.target, value, node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
+        target = node.target
+        before: list[ast.stmt] = []
+        after: list[ast.stmt] = []
+        rebinds = any(isinstance(each, ast.NamedExpr) for each in ast.walk(node.value))
+
+        def once(part: ast.expr) -> ast.expr:
+            """Evaluate a part of the target that is used twice, once."""
+            if self.quiet(part) and not rebinds:
+                return part
+            name = self.hidden(node)
+            value = self.key(self.visit(part))
+            before.append(placed(ast.Assign([placed(ast.Name(name, ast.Store()), part)], value), node))
+            after.append(_delete(name, node))
+            return placed(ast.Name(name, ast.Load()), part)
+
+        if isinstance(target, ast.Name):
+            if self.shared(target.id) is None and _is_number(node.value):
+                return [node]
+            read: ast.expr = self.read_name(placed(ast.Name(target.id, ast.Load()), target))
+            place: ast.expr = target
+        elif isinstance(target, ast.Attribute):
+            held = once(target.value)
+            spot = self.spot(target, self.scope.mangled(target.attr))
+            read = placed(
+                ast.Attribute(
+                    self.report(accesses.read_attribute, held, spot, at=target), target.attr, ast.Load()
+                ),
+                target,
+            )
+            place = placed(ast.Attribute(held, target.attr, ast.Store()), target)
+        else:
+            held = once(target.value)
+            key = target.slice
+            if rebinds or not self.quiet(key):
+                key = once(key)
+            spot = self.spot(target)
+            read = self.report(accesses.read_item, held, self.key(key), spot, at=target)
+            read = placed(ast.Subscript(read, key, ast.Load()), target)
+            place = placed(ast.Subscript(held, key, ast.Store()), target)
+        name = place.words = _words(target)  # type: ignore[attr-defined]
+        operation = self.constant(_IN_PLACE[type(node.op)], node)
+        if _is_number(node.value) and not isinstance(node.op, ast.Mult):
+            value: ast.expr = placed(ast.Call(operation, [read, node.value], []), node)
+        else:
+            spot = self.spot(node, "", name)
+            value = self.performed(accesses.augment, spot, operation, read, self.visit(node.value), at=node)
+        return [*before, *self.store(place, value, node), *after]
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        value = self.visit(node.value)
+        return placed(ast.NamedExpr(node.target, self.written(node.target.id, value, node)), node)
+
+    def visit_Delete(self, node: ast.Delete) -> list[ast.stmt]:
+        found: list[ast.stmt] = []
+        for target in _flat(node.targets):
+            if isinstance(target, ast.Name):
+                how = self.shared(target.id)
+                spot = self.spot(target, self.scope.mangled(target.id)) if how else None
+                if how == "cell" and spot is not None:
+                    call = self.report(accesses.delete_cell, self.cell(target.id, target), spot, at=target)
+                    found.append(placed(ast.Expr(call), node))
+                elif spot is not None:
+                    variables = self.constant(self.variables, target)
+                    found.append(
+                        placed(
+                            ast.Expr(self.report(accesses.delete_global, variables, spot, at=target)), node
+                        )
+                    )
+                found.append(placed(ast.Delete([target]), node))
+            elif isinstance(target, ast.Subscript) and not self.quiet(target.slice):
+                parts = self.visit(target.value), self.key(self.visit(target.slice))
+                found.append(
+                    placed(
+                        ast.Expr(self.performed(accesses.del_item, self.spot(target), *parts, at=target)),
+                        node,
+                    )
+                )
+            else:
+                found.append(placed(ast.Delete([self.target(target)]), node))
+        return found
+
+    # --- operators -----------------------------------------------------------------------------------
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        operation = _COMBINING.get(type(node.op))
+        if operation is None or (
+            (_is_number(node.left) or _is_number(node.right)) and not isinstance(node.op, ast.Mult)
+        ):
+            return self.generic_visit(node)  # type: ignore[return-value]
+        if isinstance(node.left, ast.Constant):
+            right = self.visit(node.right)
+            if isinstance(node.op, ast.Mod) and isinstance(node.left.value, (str, bytes)):
+                right = self.report(accesses.shown, right, self.spot(node.right), at=node.right)
+            return placed(ast.BinOp(node.left, node.op, right), node)
+        spot = self.spot(node)
+        if self.fresh(node.right):
+            left = self.report(accesses.compared, self.visit(node.left), self.spot(node.left), at=node.left)
+            return placed(ast.BinOp(left, node.op, node.right), node)
+        if self.quiet(node.right):
+            left = self.report(accesses.both, self.visit(node.left), node.right, spot, at=node.left)
+            return placed(ast.BinOp(left, node.op, node.right), node)
+        left, right = self.visit(node.left), self.visit(node.right)
+        return self.performed(accesses.operate, spot, self.constant(operation, node), left, right, at=node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) > 1:
+            node.left = self.compared(node.left, self.quiet(node.comparators[0]))
+            *middle, last = node.comparators
+            node.comparators = [*(self.compared(each, False) for each in middle), self.compared(last, True)]
+            return node
+        (test,), (right,) = node.ops, node.comparators
+        if isinstance(test, (ast.In, ast.NotIn)):
+            return self.membership(node, node.left, right)
+        operation = _COMPARING.get(type(test))
+        if operation is None or isinstance(node.left, ast.Constant) or isinstance(right, ast.Constant):
+            return self.generic_visit(node)  # type: ignore[return-value]
+        spot = self.spot(node)
+        if self.quiet(right):
+            left = self.report(accesses.both, self.visit(node.left), right, spot, at=node.left)
+            return placed(ast.Compare(left, node.ops, [right]), node)
+        if self.fresh(right):
+            left = self.report(accesses.compared, self.visit(node.left), self.spot(node.left), at=node.left)
+            return placed(ast.Compare(left, node.ops, [right]), node)
+        left, right = self.visit(node.left), self.visit(right)
+        return self.performed(accesses.operate, spot, self.constant(operation, node), left, right, at=node)
+
+    def membership(self, node: ast.Compare, element: ast.expr, held: ast.expr) -> ast.expr:
+        spot = self.spot(held)
+        if isinstance(held, (ast.Tuple, ast.List, ast.Set, ast.Constant)):
+            return self.generic_visit(node)  # type: ignore[return-value]
+        if self.quiet(element):
+            right = self.report(accesses.member, self.visit(held), element, spot, at=held)
+            return placed(ast.Compare(element, node.ops, [right]), node)
+        answer = self.performed(accesses.ask_member, spot, self.visit(element), self.visit(held), at=node)
+        return placed(ast.UnaryOp(ast.Not(), answer), node) if isinstance(node.ops[0], ast.NotIn) else answer
+
+    def compared(self, node: ast.expr, once: bool) -> ast.expr:
+        """An operand in a chain of comparisons; the inner ones are compared twice."""
+        if isinstance(node, ast.Constant):
+            return node
+        hook = accesses.compared if once else accesses.chained
+        return self.report(hook, self.visit(node), self.spot(node), at=node)
+
+    def truth(self, node: ast.expr) -> ast.expr:
+        """An expression of which only the truth is asked."""
+        if isinstance(node, ast.BoolOp):
+            return placed(ast.BoolOp(node.op, [self.truth(each) for each in node.values]), node)
+        if _says_true_or_false(node):
+            return self.visit(node)  # type: ignore[no-any-return]
+        return self.report(accesses.truth, self.visit(node), self.spot(node), at=node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        *tested, last = node.values
+        return placed(ast.BoolOp(node.op, [*map(self.truth, tested), self.visit(last)]), node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        if isinstance(node.op, ast.Not):
+            return placed(ast.UnaryOp(node.op, self.truth(node.operand)), node)
+        return self.generic_visit(node)  # type: ignore[return-value]
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        return placed(ast.IfExp(self.truth(node.test), self.visit(node.body), self.visit(node.orelse)), node)
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
+        if not isinstance(node.value, ast.Constant):
+            node.value = self.report(
+                accesses.shown, self.visit(node.value), self.spot(node.value), at=node.value
+            )
+        if node.format_spec is not None:
+            node.format_spec = self.visit(node.format_spec)
+        return node
+
+    def visit_Starred(self, node: ast.Starred) -> ast.expr:
+        if isinstance(node.ctx, ast.Load):
+            spot = self.spot(node.value)
+            node.value = self.report(accesses.unpack, self.visit(node.value), spot, at=node.value)
+        return node
+
+    def visit_Dict(self, node: ast.Dict) -> ast.expr:
+        keys: list[ast.expr | None] = []
+        values: list[ast.expr] = []
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                keys.append(None)
+                values.append(self.report(accesses.unpack, self.visit(value), self.spot(value), at=value))
+            else:
+                keys.append(self.visit(key))
+                values.append(self.visit(value))
+        return placed(ast.Dict(keys, values), node)
+
+    # --- calls ---------------------------------------------------------------------------------------
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        function = node.func
+        spot = self.spot(node, "", self.about(node))
+        if isinstance(function, ast.Name):
+            is_global = self.scope.owner(self.scope.mangled(function.id)) is None
+            if is_global and function.id in _LEFT_ALONE:
+                callee: ast.expr = function
+            elif is_global and function.id in _RUNS_TEXT:
+                what = f"{function.id} runs code that is not followed"
+                said = self.report(accesses.not_followed, self.spot(node, "", what), at=node)
+                callee = placed(ast.BoolOp(ast.Or(), [said, function]), node)
+            elif is_global and (function.id in _LOOKED_AT or (function.id == "vars" and node.args)):
+                return self.prepared(node, self.read_name(function), spot)
+            elif is_global and function.id == "vars":
+                callee = function
+            elif is_global and self.of_library(function):
+                return self.prepared(node, self.read_name(function), spot)
+            else:
+                callee = self.report(calls.call, self.read_name(function), spot, at=function)
+        elif isinstance(function, ast.Attribute):
+            found = self.read_attribute(function)
+            if function.attr in containers.METHODS or self.of_library(function):
+                return self.prepared(node, found, spot)
+            callee = self.report(calls.call, found, spot, at=function)
+        else:
+            callee = self.report(calls.call, self.visit(function), spot, at=function)
+        return placed(ast.Call(callee, self.arguments(node), self.keywords(node)), node)
+
+    def about(self, call: ast.Call) -> str:
+        """What a call is about: the object of a method, or the first argument of a function."""
+        function = call.func
+        if isinstance(function, ast.Attribute) and not isinstance(function.value, ast.Constant):
+            if not isinstance(self.meaning(function.value), ModuleType):
+                return f"{_words(function)}()"
+        elif len(call.args) > 1 and isinstance(function, ast.Name) and function.id.endswith("attr"):
+            name = call.args[1]
+            if isinstance(name, ast.Constant):
+                return f"{_words(call.args[0])}.{name.value!s}"
+        return _words(call.args[0]) if call.args else _words(function)
+
+    def of_library(self, node: ast.expr) -> bool:
+        """Whether a name, or an attribute of a module, is now a function that is not the program's own."""
+        found = self.meaning(node)
+        if isinstance(found, FunctionType):
+            return not is_own(found.__code__.co_filename)
+        return isinstance(found, BuiltinFunctionType)
+
+    def meaning(self, node: ast.expr) -> Any:
+        """What a global name, or an attribute of a module, is now."""
+        if isinstance(node, ast.Name) and self.scope.owner(self.scope.mangled(node.id)) is None:
+            return self.variables.names.get(node.id)
+        if isinstance(node, ast.Attribute):
+            module = self.meaning(node.value)
+            if isinstance(module, ModuleType):
+                return vars(module).get(node.attr)
+        return None
+
+    def prepared(self, node: ast.Call, function: ast.expr, spot: ast.expr) -> ast.expr:
+        arguments = [spot, function, *self.arguments(node)]
+        call = placed(ast.Call(self.constant(calls.prepare, node), arguments, self.keywords(node)), node)
+        return self.report(builtins.next, call, at=node)
+
+    def arguments(self, node: ast.Call) -> list[ast.expr]:
+        return [self.passed(each, _keeps(node.func)) for each in node.args]
+
+    def keywords(self, node: ast.Call) -> list[ast.keyword]:
+        found = []
+        for each in node.keywords:
+            value = self.passed(each.value, _keeps(node.func))
+            if each.arg is None:
+                value = self.report(accesses.unpack, value, self.spot(each.value), at=each.value)
+            found.append(placed(ast.keyword(each.arg, value), each))
+        return found
+
+    def passed(self, node: ast.expr, kept: bool) -> ast.expr:
+        """An argument. A built-in function that is handed on reports itself wherever it is called."""
+        if not kept and isinstance(node, ast.Attribute):
+            return self.read_attribute(node)
+        if (
+            kept
+            and isinstance(node, ast.Name)
+            and node.id in _PASSED_ON
+            and self.scope.owner(node.id) is None
+        ):
+            return self.report(calls.bound, self.read_name(node), self.spot(node), at=node)
+        return self.visit(node)  # type: ignore[no-any-return]
+
+    # --- loops ---------------------------------------------------------------------------------------
+
+    def gone_through(self, node: ast.expr) -> ast.expr:
+        """What a loop goes through, with the report of each step."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+            return self.visit(node)  # type: ignore[no-any-return]
+        return self.report(accesses.each, self.visit(node), self.spot(node), at=node)
+
+    def visit_For(self, node: ast.For) -> ast.For:
+        node.iter = self.gone_through(node.iter)
+        going_on = self.report(accesses.progress, self.spot(node, "", "for"), at=node)
+        head: list[ast.stmt] = [placed(ast.Expr(going_on), node)]
+        if isinstance(node.target, ast.Name) and self.simple(node.target):
+            target: ast.expr = node.target
+        elif isinstance(node.target, ast.Name | ast.Tuple | ast.List):
+            name = self.hidden(node)
+            target = placed(ast.Name(name, ast.Store()), node.target)
+            value = self.unpacked(node.target, placed(ast.Name(name, ast.Load()), node.target))
+            head = [*self.store(node.target, value, _place_of(node.target)), _delete(name, node), *head]
+        else:
+            target = self.target(node.target)
+            head = [self.finished(node), *head]
+        node.target = target
+        node.body = [*head, *self.visit_each(node.body)]
+        node.orelse = self.visit_each(node.orelse)
+        return node
+
+    def visit_While(self, node: ast.While) -> ast.While:
+        turn = self.report(accesses.again, self.spot(node, "", "while"), at=node.test)
+        node.test = placed(ast.BoolOp(ast.Or(), [turn, self.truth(node.test)]), node.test)
+        node.body = self.visit_each(node.body)
+        node.orelse = self.visit_each(node.orelse)
+        return node
+
+    def visit_If(self, node: ast.If) -> ast.If:
+        node.test = self.truth(node.test)
+        node.body = self.visit_each(node.body)
+        node.orelse = self.visit_each(node.orelse)
+        return node
+
+    def visit_Assert(self, node: ast.Assert) -> ast.Assert:
+        node.test = self.truth(node.test)
+        if node.msg is not None:
+            node.msg = self.visit(node.msg)
+        return node
+
+    def comprehension(self, node: _Comprehension) -> ast.expr:
+        first = self.gone_through(node.generators[0].iter)
+        outer, self.scope = self.scope, node.scope  # type: ignore[union-attr]
+        generators: list[ast.comprehension] = []
+        for number, each in enumerate(node.generators):
+            iterated = self.gone_through(each.iter) if number else first
+            going_on = self.report(accesses.progress, self.spot(each.target, "", "for"), at=each.target)
+            conditions = [going_on, *map(self.truth, each.ifs)]
+            if each.is_async or (isinstance(each.target, ast.Name) and self.simple(each.target)):
+                generators.append(ast.comprehension(each.target, iterated, conditions, each.is_async))
+                continue
+            name = self.hidden(node)
+            slot = placed(ast.Name(name, ast.Store()), each.target)
+            value = self.unpacked(each.target, placed(ast.Name(name, ast.Load()), each.target))
+            generators.append(ast.comprehension(slot, iterated, [going_on], 0))
+            generators += self.assigned_in(each.target, value)
+            generators[-1].ifs = conditions[1:]
+        node.generators = generators
+        if isinstance(node, ast.DictComp):
+            node.key, node.value = self.visit(node.key), self.visit(node.value)
+        else:
+            generates = isinstance(node, ast.GeneratorExp)
+            node.elt = self.leaving(node.elt, node.elt) if generates else self.visit(node.elt)
+        self.scope = outer
+        return node
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = comprehension
+
+    def assigned_in(self, target: ast.expr, value: ast.expr) -> list[ast.comprehension]:
+        """`for target in [value]`: an assignment inside a comprehension."""
+        if isinstance(target, ast.Name):
+            value = self.written(target.id, value, target)
+        elif not self.simple(target):
+            assert isinstance(target, (ast.Tuple, ast.List))
+            found: list[ast.comprehension] = []
+            slots: list[ast.expr] = []
+            for each in target.elts:
+                name = self.hidden(target)
+                starred = isinstance(each, ast.Starred)
+                where = each.value if isinstance(each, ast.Starred) else each
+                slot = placed(ast.Name(name, ast.Store()), each)
+                slots.append(placed(ast.Starred(slot, ast.Store()), each) if starred else slot)
+                found += self.assigned_in(
+                    where, self.unpacked(where, placed(ast.Name(name, ast.Load()), each))
+                )
+            pattern = placed(ast.Tuple(slots, ast.Store()), target)
+            return [ast.comprehension(pattern, placed(ast.List([value], ast.Load()), target), [], 0), *found]
+        return [ast.comprehension(self.target(target), placed(ast.List([value], ast.Load()), target), [], 0)]
+
+    def leaving(self, value: ast.expr | None, at: Any) -> ast.expr:
+        """A value that a generator gives, with the report that the generator can be entered again."""
+        value = placed(ast.Constant(None), at) if value is None else self.visit(value)
+        return self.report(accesses.leaving, value, self.spot(at, "", "a generator"), at=at)
+
+    def visit_Yield(self, node: ast.Yield) -> ast.expr:
+        return placed(ast.Yield(self.leaving(node.value, node.value or node)), node)
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:
+        if self.scope.generates:
+            return placed(ast.Return(self.leaving(node.value, node.value or node)), node)
+        return placed(ast.Return(node.value and self.visit(node.value)), node)
+
+    def visit_YieldFrom(self, node: ast.YieldFrom) -> ast.expr:
+        spot = self.spot(node.value)
+        return placed(
+            ast.YieldFrom(self.report(accesses.each_from, self.visit(node.value), spot, at=node.value)), node
+        )
+
+    # --- statements that bind names ------------------------------------------------------------------
+
+    def visit_With(self, node: ast.With) -> ast.With:
+        body: list[ast.stmt] = []
+        for number, item in enumerate(node.items):
+            manager = item.context_expr
+            item.context_expr = self.report(calls.managed, self.visit(manager), at=manager)
+            target = item.optional_vars
+            if target is None or (isinstance(target, ast.Name) and self.simple(target)):
+                continue
+            name = self.hidden(node)
+            item.optional_vars = placed(ast.Name(name, ast.Store()), target)
+            value = self.unpacked(target, placed(ast.Name(name, ast.Load()), target))
+            bound = [*self.store(target, value, _place_of(target)), _delete(name, _place_of(target))]
+            if number + 1 < len(node.items):  # the next manager is made after this target has its value
+                inner = placed(ast.With(node.items[number + 1 :], node.body), node)
+                node.items = node.items[: number + 1]
+                node.body = [*bound, self.visit_With(inner)]
+                return node
+            body = bound
+        node.body = [*body, *self.visit_each(node.body)]
+        return node
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
+        if node.type is not None:
+            node.type = self.visit(node.type)
+        body = self.visit_each(node.body)
+        if node.name is not None and self.shared(node.name):
+            first = node.body[0]
+            caught = self.hidden(node)
+            taken = self.written(node.name, placed(ast.Name(caught, ast.Load()), node), node)
+            bind = placed(ast.Assign([placed(ast.Name(node.name, ast.Store()), node)], taken), node)
+            nothing = self.written(node.name, placed(ast.Constant(None), node), node)
+            drop: list[ast.stmt] = [
+                placed(ast.Assign([placed(ast.Name(node.name, ast.Store()), node)], nothing), node),
+                _delete(node.name, node),
+            ]
+            body = [placed(ast.Try([bind, *body], [], [], drop), first)]
+            node.name = caught
+        node.body = body
+        return node
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        return self.imported(node, lambda alias: ast.Import([alias]))
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
+        return self.imported(node, lambda alias: ast.ImportFrom(node.module, [alias], node.level))
+
+    def imported(
+        self, node: ast.Import | ast.ImportFrom, again: Callable[[ast.alias], ast.stmt]
+    ) -> list[ast.stmt]:
+        names = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+        if not any(map(self.shared, names)):
+            return [node]
+        found: list[ast.stmt] = []
+        for name, alias in zip(names, node.names, strict=True):
+            if not self.shared(name):
+                found.append(placed(again(alias), node))
+                continue
+            hidden = self.hidden(node)
+            if alias.asname is None and "." in alias.name:  # binds the package that the module is in
+                found.append(placed(again(placed(ast.alias(alias.name, hidden), node)), node))
+                alias = ast.alias(name, None)
+            found.append(placed(again(placed(ast.alias(alias.name, hidden), node)), node))
+            value = self.written(name, placed(ast.Name(hidden, ast.Load()), node), node)
+            found += [
+                placed(ast.Assign([placed(ast.Name(name, ast.Store()), node)], value), node),
+                _delete(hidden, node),
+            ]
+        return found
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:
+        bind = self.binding(node)
+        node.decorator_list = [*bind, *map(self.visit, node.decorator_list)]
+        self.defaults(node.args)
+        self.body(node)
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.stmt:
+        what = self.spot(node, "", f"async function {node.name} is not followed")
+        said = placed(ast.Expr(self.report(accesses.not_followed, what, at=node)), node)
+        node.body.insert(1 if ast.get_docstring(node, clean=False) is not None else 0, said)
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
+        self.defaults(node.args)
+        self.body(node)
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.stmt:
+        bind = self.binding(node)
+        node.decorator_list = [*bind, *map(self.visit, node.decorator_list)]
+        node.bases = self.visit_each(node.bases)
+        node.keywords = self.visit_each(node.keywords)
+        outer, self.scope = self.scope, node.scope  # type: ignore[attr-defined]
+        node.body = self.visit_each(node.body)
+        self.scope = outer
+        return node
+
+    def binding(self, node: ast.FunctionDef | ast.ClassDef) -> list[ast.expr]:
+        """An outermost decorator that reports, where the name it is bound to is shared."""
+        how = self.shared(node.name)
+        if how is None:
+            return []
+        at = node.decorator_list[0] if node.decorator_list else _place_of(node)
+        spot = self.spot(at, self.scope.mangled(node.name), node.name)
+        hook: Callable[..., Any]
+        if how == "cell":
+            hook, where = accesses.write_cell, self.cell(node.name, at)
+        else:
+            hook, where = accesses.write_global, self.constant(self.variables, at)
+        return [self.report(accesses.decorating, self.constant(hook, at), where, spot, at=at)]
+
+    def defaults(self, arguments: ast.arguments) -> None:
+        arguments.defaults = [self.visit(each) for each in arguments.defaults]
+        arguments.kw_defaults = [each and self.visit(each) for each in arguments.kw_defaults]
+
+    def body(self, node: _FunctionNode) -> None:
+        outer = getattr(self, "scope", None)
+        self.scope = node.scope  # type: ignore[union-attr]
+        if isinstance(node, ast.Lambda):
+            node.body = self.visit(node.body)
+        elif ast.get_docstring(node, clean=False) is not None:
+            node.body = [node.body[0], *self.visit_each(node.body[1:])]
+        else:
+            node.body = self.visit_each(node.body)
+        if self.scope.generates and not isinstance(node, ast.Lambda):
+            last = node.body[-1]
+            node.body.append(placed(ast.Expr(self.leaving(None, last)), last))
+        if outer is not None:
+            self.scope = outer
+
+    # --- match ---------------------------------------------------------------------------------------
+
+    def visit_Match(self, node: ast.Match) -> ast.Match:
+        names = {
+            name for part in ast.walk(node) if isinstance(part, ast.MatchClass) for name in part.kwd_attrs
+        }
+        wanted = self.constant(tuple(sorted(names)), node.subject)
+        spot = self.spot(node.subject)
+        node.subject = self.report(accesses.matched, self.visit(node.subject), wanted, spot, at=node.subject)
+        for case in node.cases:
+            case.pattern, bound = self.pattern(case.pattern)
+            guard = None if case.guard is None else self.truth(case.guard)
+            if bound:
+                first: ast.expr = _at_all(ast.Tuple(bound, ast.Load()), case.pattern)
+                guard = first if guard is None else placed(ast.BoolOp(ast.And(), [first, guard]), guard)
+            case.guard = guard
+            case.body = self.visit_each(case.body)
+        return node
+
+    def pattern(self, pattern: ast.pattern) -> tuple[ast.pattern, list[ast.expr]]:
+        """A pattern in which shared variables are replaced by hidden ones.
+
+        And what gives them their values.
+        """
+        hidden: dict[str, str] = {}
+        bound: list[ast.expr] = []
+        for part in ast.walk(pattern):
+            field = "rest" if isinstance(part, ast.MatchMapping) else "name"
+            name = getattr(part, field, None)
+            if not isinstance(name, str) or not self.shared(name):
+                continue
+            if name not in hidden:
+                hidden[name] = self.hidden(part)
+                value = self.written(name, placed(ast.Name(hidden[name], ast.Load()), part), part)
+                bound.append(placed(ast.NamedExpr(placed(ast.Name(name, ast.Store()), part), value), part))
+            setattr(part, field, hidden[name])
+        return pattern, bound
+
+
+# --- small pieces of tree --------------------------------------------------------------------------------
+
+
+_Node = TypeVar("_Node", bound=ast.AST)
+
+
+def placed(node: _Node, at: ast.AST) -> _Node:
+    """Put a new node, and what it has been made of without a place, where another one is."""
+    ast.copy_location(node, at)
+    for child in ast.iter_child_nodes(node):
+        if not hasattr(child, "lineno") and "lineno" in child._attributes:
+            placed(child, at)
+    return node
+
+
+def _at_all(node: _Node, at: ast.AST) -> _Node:
+    for each in ast.walk(node):
+        if "lineno" in each._attributes and not hasattr(each, "lineno"):
+            ast.copy_location(each, at)
+    return node
+
+
+def _place_of(node: ast.AST) -> Any:
+    """A place to copy, of the node's beginning as a statement."""
+    return ast.copy_location(ast.Pass(), node)
+
+
+def _delete(name: str, at: ast.AST) -> ast.stmt:
+    return placed(ast.Delete([ast.Name(name, ast.Del())]), at)
+
+
+def _flat(targets: Sequence[ast.expr]) -> Iterator[ast.expr]:
+    for target in targets:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            yield from _flat(target.elts)
+        else:
+            yield target
+
+
+def _is_number(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, (int, float, complex))
+
+
+def _keeps(function: ast.expr) -> bool:
+    """Whether what is called may call, later, what it is given."""
+    return (
+        not isinstance(function, ast.Name)
+        or function.id not in _LEFT_ALONE
+        or function.id in ("map", "filter")
+    )
+
+
+def _says_true_or_false(node: ast.expr) -> bool:
+    if isinstance(node, (ast.Constant, ast.Compare, ast.Lambda, ast.JoinedStr, ast.GeneratorExp)):
+        return True
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.Not)
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TRUE_OR_FALSE
+
+
+def _words(node: ast.AST) -> str:
+    """A piece of the program as it is written, short."""
+    known: str | None = getattr(node, "words", None)  # of a part that stands for another
+    if known is not None:
+        return known
+    if isinstance(node, ast.Name):
+        return node.id
+    try:
+        text = " ".join(ast.unparse(node).split())
+    except ValueError:  # an f-string that only the source can write
+        return "a text"
+    return text if len(text) <= 40 else f"{text[:37]}…"
