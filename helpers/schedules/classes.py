@@ -90,13 +90,14 @@ class Classes(Tree):
                     if entry[2]:
                         break
         opens = operation.opens
-        for target, write in touched:
-            logs[target].append((step, task.number, write, past, opens))
+        node.logs = [logs[target] for target, _ in touched]
+        for log, (_, write) in zip(node.logs, touched, strict=True):
+            log.append((step, task.number, write, past, opens))
         node.past = task.past = past
 
     def undo(self, node: Node) -> None:
-        for target, _ in _touched(node.operation, node.daemon):
-            self._log[target].pop()
+        for log in node.logs:
+            log.pop()
 
     def look(self, execution: Execution) -> None:
         if execution.depth >= self.replayed:

@@ -11,6 +11,7 @@ that for the end of its wait by a timeout. A choice is the number of one such bi
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 from helpers.schedules.execution import Execution
 from helpers.schedules.leftovers import Leftovers
@@ -34,6 +35,7 @@ class Node:
         daemon: whether that is a daemon thread.
         going: the task that went before and could go on here, or -1.
         preemptions: how often a task that could go on had to wait until here.
+        logs: of what it touched, where it is the last entry; see `Classes`.
         past: the steps that happened before this one and itself, as bits; see `Classes`.
     """
 
@@ -43,6 +45,7 @@ class Node:
         "daemon",
         "done",
         "going",
+        "logs",
         "number",
         "operation",
         "past",
@@ -63,6 +66,7 @@ class Node:
         self.going = going
         self.preemptions = 0
         self.past = 0
+        self.logs: list[list[Any]] = []
 
 
 class Search:

@@ -21,23 +21,29 @@ _real_main = threading.main_thread()
 # What starts and ends of all threads write, and those read who ask for all threads.
 _ALL = ("all threads",)
 
+# Racy as soon as somebody asks whether a thread has started or ended, other than its starter by a join. In
+# all other programs no start or end of a thread needs to be kept.
+_ASKED = ("whether a thread is alive",)
+
 
 class State:
-    """What an execution knows of one `Thread` object.
+    """What an execution knows of one `Thread` object, and what that has for its `_started` and `_handle`.
 
     Attributes:
+        starter: the task that started it, or None.
         task: what runs its code, or None before it is started.
         over: whether its code has been run: it is not alive any more.
         gone: whether it is no longer among all threads.
     """
 
-    __slots__ = ("_thread", "execution", "gone", "label", "over", "task")
+    __slots__ = ("_thread", "execution", "gone", "label", "over", "starter", "task")
 
     def __init__(self, execution: Execution, thread: threading.Thread, task: Task | None = None) -> None:
         self.execution = execution
         self._thread = weakref.ref(thread)  # which has this
         self.label = execution.label(self)
         self.task = task
+        self.starter: Task | None = None
         self.over = False
         self.gone = False
 
@@ -46,17 +52,39 @@ class State:
         thread = self._thread()
         return "a thread" if thread is None else thread.name
 
+    def is_set(self) -> bool:
+        return self.starter is not None
+
+    def is_done(self) -> bool:
+        return self.over
+
+    def asked(self) -> None:
+        """Somebody asks, or finds out by an exception, whether it has started or ended."""
+        if len(self.execution.tasks) > 1:
+            self.execution.search.met([_ASKED])
+
     def started(self, write: bool) -> None:
         """Start it, or look whether it is started."""
+        if write and _ASKED not in self.execution.search.racy:
+            return
         self.execution.access(
             self, "started", write, ("started", self.label), "start" if write else "look whether it started"
         )
 
     def ended(self, write: bool) -> None:
         """End it, or look whether it has ended."""
+        if write and _ASKED not in self.execution.search.racy:
+            return
         self.execution.access(
             self, "ended", write, ("ended", self.label), "end" if write else "look whether it ended"
         )
+
+    def end(self) -> None:
+        """Its code has been run."""
+        self.ended(True)
+        self.over = True
+        _one_more_or_less(self.execution, "end a thread")
+        self.gone = True
 
 
 class _Join(Operation):
@@ -90,6 +118,7 @@ class _JoinInTime(Timed, _Join):
     object: State
 
     def __init__(self, state: State, timeout: float) -> None:
+        state.asked()
         self.object = state
         self.target = state.execution.meet(state, "ended", False, ("ended", state.label))
         self.begin(timeout)
@@ -99,30 +128,6 @@ class _JoinInTime(Timed, _Join):
 
     def expire(self) -> None:
         self.pass_time()
-
-
-class _Started:
-    """Stands where a real thread has an event: whether it is started is plain data here."""
-
-    __slots__ = ("flag",)
-
-    def __init__(self) -> None:
-        self.flag = False
-
-    def is_set(self) -> bool:
-        return self.flag
-
-
-class _Handle:
-    """Stands where a real thread has a handle of the system's thread."""
-
-    __slots__ = ("state",)
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-
-    def is_done(self) -> bool:
-        return self.state.over
 
 
 def _execution() -> Execution:
@@ -176,9 +181,9 @@ def __init__(
         _context=context,
         _ident=None,
         _native_id=None,
-        _started=_Started(),
+        _started=state,
         _is_stopped=False,
-        _handle=_Handle(state),
+        _handle=state,
         _initialized=True,
     )
 
@@ -188,19 +193,14 @@ def start(self: Any) -> None:
         raise RuntimeError("thread.__init__() not called")
     state = _state(self)
     execution = state.execution
+    if state.starter is not None:
+        state.asked()
     state.started(True)
-    if self._started.flag:
+    if state.starter is not None:
         raise RuntimeError("threads can only be started once")
     _one_more_or_less(execution, "start a thread")
-    self._started.flag = True
-
-    def ends() -> None:
-        state.ended(True)
-        state.over = True
-        _one_more_or_less(execution, "end a thread")
-        state.gone = True
-
-    task = execution.start(self, self._daemonic, self.run, ends)
+    state.starter = execution.task
+    task = execution.start(self, self._daemonic, self.run, state.end)
     self._ident = self._native_id = task.ident
     state.task = task
 
@@ -209,7 +209,9 @@ def join(self: Any, timeout: float | None = None) -> None:
     if not self._initialized:
         raise RuntimeError("Thread.__init__() not called")
     state = _state(self)
-    state.started(False)
+    if state.starter is not state.execution.task:  # who has started it need not ask
+        state.asked()
+        state.started(False)
     if state.task is None:
         raise RuntimeError("cannot join thread before it is started")
     if state.task is state.execution.task:
@@ -223,6 +225,7 @@ def join(self: Any, timeout: float | None = None) -> None:
 def is_alive(self: Any) -> bool:
     assert self._initialized, "Thread.__init__() not called"
     state = _state(self)
+    state.asked()
     state.started(False)
     state.ended(False)
     return state.task is not None and not state.over
