@@ -236,7 +236,7 @@ def prepare(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Iterat
 
 # The usual methods: each touches all of its list or deque, nothing else, and runs no code of the program's.
 # The value says whether it writes.
-_AT_ONCE: dict[tuple[type, str], bool] = {
+_AT_ONCE: dict[tuple[type, str], bool | None] = {
     (type_, name): containers.Kind(type_, type_).does(name)
     for type_ in (list, collections.deque)
     for name in ("append", "appendleft", "pop", "popleft", "clear", "reverse", "copy")

@@ -90,9 +90,11 @@ class Classes(Tree):
                     if entry[2]:
                         break
         opens = operation.opens
-        node.logs = [logs[target] for target, _ in touched]
-        for log, (_, write) in zip(node.logs, touched, strict=True):
+        node.logs = []
+        for target, write in touched:
+            log = logs[target]
             log.append((step, task.number, write, past, opens))
+            node.logs.append(log)
         node.past = task.past = past
 
     def undo(self, node: Node) -> None:

@@ -47,7 +47,7 @@ from helpers.schedules.operation import (
     WriteAll,
 )
 from helpers.schedules.spinning import Spin, Turns
-from helpers.schedules.workers import Worker, allocate_lock, current, hire, raise_in, where_is
+from helpers.schedules.workers import Worker, allocate_lock, code_of, current, hire, raise_in, where_is
 
 if TYPE_CHECKING:
     from helpers.schedules.search import Search
@@ -58,8 +58,14 @@ __all__ = ["CLOCK", "EXIT", "Execution", "Operation", "Site", "Task", "Unwind", 
 MOST_TURNS = 100_000
 
 # Seconds a thread may be busy between two steps before it is taken to hang in something real, such as a read
-# from a socket.
+# from a socket. They are waited for in so many turns: where the system gives this process no time, or stops
+# it, one turn takes long and is no more than a turn.
 PATIENCE = 3.0
+TURNS = 30
+
+# A thread that stands where it waits for its baton hangs in nothing: somebody has opened its gate, and it has
+# not yet been given the processor. It may take that many times as long.
+PARKED = 20
 
 
 class _Met:
@@ -638,14 +644,16 @@ class Execution:
 
     def _await_baton(self, patience: float) -> None:
         """Wait until the program's threads hand the baton back; end one that hangs in something real."""
-        if self._hub.acquire(True, patience):
-            return
-        while not self.unwinding:
-            seen = self.depth, self.around, self.task
-            if self._hub.acquire(True, patience):
+        seen = None
+        waited = 0.0
+        while waited < TURNS:
+            if self._hub.acquire(True, patience / TURNS):
                 return
-            if (self.depth, self.around, self.task) == seen:
-                break
+            now = self.depth, self.around, self.task
+            if now != seen:
+                seen = now
+                waited = 0
+            waited += 1 / PARKED if code_of(self.task.worker) is Execution._park.__code__ else 1
         if not self.cut:
             self.cut = (
                 "hangs",

@@ -27,6 +27,7 @@ real_monotonic = time.monotonic
 
 # By the identifier of a worker's thread, what it takes part in now. Any other thread is not explored.
 _explored: dict[int, Execution] = {}
+_explored_by = _explored.get
 _workers: set[Worker] = set()
 _idle: list[Worker] = []
 
@@ -100,7 +101,13 @@ def hire(execution: Execution, part: Callable[[], Any]) -> Worker:
 
 def current() -> Execution | None:
     """The execution that the calling thread belongs to; None for every thread that is not explored."""
-    return _explored.get(real_ident())
+    return _explored_by(real_ident())
+
+
+def code_of(worker: Worker) -> Any:
+    """The code that a worker's thread is in, or None."""
+    frame = sys._current_frames().get(worker.ident)
+    return None if frame is None else frame.f_code
 
 
 def where_is(worker: Worker) -> str:

@@ -17,21 +17,28 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def executable() -> str | None:
+    """The browser's program."""
     try:
         check.browser()
     except Problem as problem:
         pytest.skip(str(problem))
+    return check.find_browser()
+
+
+@pytest.fixture(scope="module")
+def browser(executable: str | None) -> Iterator[Browser]:
+    """For one file only: as long as Playwright is at work, no other event loop can run in this thread."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=check.find_browser())
+        browser = playwright.chromium.launch(executable_path=executable)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(executable: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("jupyterlab"))
     yield server
     server.stop()

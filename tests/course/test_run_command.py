@@ -55,7 +55,7 @@ def test_output_goes_where_the_script_sent_it(tmp_path: Path) -> None:
 
 def test_a_script_that_does_not_end_is_stopped_and_says_where_it_was(tmp_path: Path) -> None:
     result = run(
-        tmp_path, "import time\ndef nap():\n    time.sleep(1000)\nnap()", "script.py", "--timeout", "0.5"
+        tmp_path, "import time\ndef nap():\n    time.sleep(1000)\nnap()", "script.py", "--timeout", "2"
     )
     assert result.returncode == 124
     assert "line 3, in nap" in result.stderr

@@ -22,8 +22,9 @@ from typing import Any
 import pytest
 
 from helpers.schedules import every_schedule
-from helpers.schedules.execution import current
-from helpers.schedules.exploring import explore
+from helpers.schedules.execution import TURNS, Execution, current
+from helpers.schedules.exploring import explore, installed
+from helpers.schedules.search import Reader
 
 ROOT = Path(__file__).parents[2]
 
@@ -208,6 +209,40 @@ class TestScenarios:
             os.close(writing)  # its thread may end
             os.close(reading)
         assert every_schedule(crossed_locks).schedules == 3
+
+    def test_a_thread_that_is_not_given_the_processor_does_not_hang(self) -> None:
+        class Hub:
+            """Where the search waits: opens the parked thread's gate when it has waited long enough."""
+
+            def __init__(self, real: Any, late: int, gate: Any) -> None:
+                self.real, self.late, self.gate = real, late, gate
+
+            def acquire(self, blocking: bool, seconds: float) -> bool:
+                self.late -= 1
+                if self.late == 0:
+                    self.gate.release()
+                return bool(self.real.acquire(blocking, seconds if self.late > 0 else 60))
+
+            def release(self) -> None:
+                self.real.release()
+
+        def scenario() -> None:
+            with Lock():
+                pass
+
+        with installed(scenario):
+            execution = Execution(Reader())
+            execution.begin(scenario, threading.main_thread())  # it is parked where it acquires
+            task = execution.go(0)
+            real = execution._hub
+            execution._hub = Hub(real, TURNS * 3, task.gate)
+            execution._await_baton(0.3)
+            execution._hub = real
+            assert execution.cut is None
+            assert not task.done  # it is parked where it releases
+            execution.unwind()
+            assert task.done
+        assert execution.cut is None
 
 
 class TestEndings:
