@@ -193,13 +193,18 @@ def _of_socket(cls: Any, name: str, event: int) -> None:
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         descriptor = self.fileno()
-        if self.gettimeout() == 0 or descriptor < 0:
+        if self.gettimeout() == 0 or descriptor < 0 or _hands_over_descriptors():
             return original(self, *args, **kwargs)
         number = channel(descriptor) or PIPE
         blocks = everything or would_block(descriptor, event)
         return transfer(number, event, blocks, original, self, *args, **kwargs)
 
     replace(cls, name, same_face(method, original))
+
+
+def _hands_over_descriptors() -> bool:
+    """Whether the socket is one over which `multiprocessing` hands file descriptors to a new process."""
+    return sys._getframe(2).f_globals.get("__name__") == "multiprocessing.reduction"
 
 
 def _is_local(made: Any) -> bool:

@@ -331,7 +331,8 @@ def connection(module: Any) -> None:
 
 
 def _greets_the_fork_server() -> bool:
-    """Whether the bytes only prove to the fork server who asks, as from Python 3.14 on: no wait of the program's.
+    """Whether the bytes only prove to the fork server who asks, as from Python 3.14 on; the program waits
+    for nothing.
 
     That module calls `answer_challenge`, which calls `recv_bytes`, which calls our `_recv_bytes`.
     """
