@@ -25,9 +25,6 @@ class SharedBuffer(Buffer, Protocol):
     def drain(self) -> None:
         """Take over, in the parent, what would keep a process from ending."""
 
-    def count(self) -> int | None:
-        """How many items are in it, where it knows that at once."""
-
 
 class Ring:
     """Item numbers in memory shared by processes, first in, first out. It guards nothing."""
@@ -152,16 +149,19 @@ class QueueBuffer:
             pass
 
     def contents(self) -> list[int]:
-        self.drain()
+        # This process's feeder thread may not have put all it was given into the pipe yet: None comes last.
+        self.queue.put(None)
+        try:
+            while (item := self.queue.get(timeout=_LOCK_PATIENCE)) is not None:
+                self._left.append(item)
+        except queue.Empty:  # a worker was killed with the queue's lock in its hands
+            self.queue.cancel_join_thread()
         self.queue.close()
-        self.queue.cancel_join_thread()
+        self.queue.join_thread()  # returns at once where that was cancelled
         return self._left
 
-    def __len__(self) -> int:
-        raise NotImplementedError("qsize() does not exist on every system")
-
     def count(self) -> int | None:
-        return None
+        return None  # qsize() does not exist on every system
 
 
 class _RingBuffer:
@@ -182,9 +182,6 @@ class _RingBuffer:
 
     def contents(self) -> list[int]:
         return self.ring.items()
-
-    def __len__(self) -> int:
-        return len(self.ring)
 
     def count(self) -> int | None:
         return len(self.ring)

@@ -148,7 +148,7 @@ def test_the_unprotected_list_loses_one_of_two_items_put_in_at_once(monkeypatch:
     unprotected = UnprotectedList(9)
     meet(monkeypatch)
     assert both(lambda: unprotected.put(1, 0), lambda: unprotected.put(2, 0)) == [True, True]
-    assert len(unprotected) == 1
+    assert unprotected.count() == 1
 
 
 def test_the_unprotected_list_hands_one_item_to_two_and_loses_the_next(

@@ -17,8 +17,8 @@ from helpers.labs.frames import WINDOW, Columns
 from helpers.labs.settings import CAPACITIES, MOST_WORKERS, RATES, Settings
 from helpers.labs.snapshot import Snapshot, Worker
 from helpers.labs.still import forecast
+from tests.labs.grid import PATIENCE
 
-PATIENCE = 30.0  # seconds; generous, only so that nothing hangs
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 

@@ -18,7 +18,16 @@ import pytest
 
 from helpers.labs import MECHANISMS, Pipeline
 from helpers.labs.buffers import ConditionBuffer, QueueBuffer
-from tests.labs.grid import LOSSLESS, accounted_for, batches, run_all, settings, until
+from tests.labs.grid import (
+    ENVIRONMENT,
+    accounted_for,
+    batches,
+    change_while_it_runs,
+    run_all,
+    settings,
+    until,
+    up,
+)
 
 WHATEVER_THEY_WAIT_FOR = [
     pytest.param({"producers": 3, "consumers": 0, "capacity": 1, "produce_rate": 1000}, id="blocked"),
@@ -49,7 +58,6 @@ def test_every_item_is_accounted_for_whatever_the_settings(mechanism: str) -> No
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_every_item_is_accounted_for_whatever_changes_while_it_runs(mechanism: str) -> None:
-    draw = random.Random(mechanism)
     choices: dict[str, list[Any]] = {
         "producers": [0, 1, 3, 8],
         "consumers": [0, 1, 3, 8],
@@ -59,21 +67,7 @@ def test_every_item_is_accounted_for_whatever_changes_while_it_runs(mechanism: s
         "arrivals": ["steady", "random"],
     }
     pipeline = Pipeline(mechanism=mechanism, produce_rate=300, consume_rate=300)
-    for number in range(200):
-        pipeline.start()
-        name = draw.choice(list(choices))
-        setattr(pipeline, name, draw.choice(choices[name]))
-        snapshot = pipeline.snapshot()
-        assert not snapshot.error
-        if mechanism in LOSSLESS:
-            assert snapshot.lost == snapshot.duplicated == 0
-        time.sleep(draw.choice([0.0, 0.001, 0.02]))
-        if number % 20 == 19:
-            assert accounted_for(pipeline.stop())
-    pipeline.set(producers=1, consumers=1, produce_rate=1000, consume_rate=1000)
-    pipeline.start()
-    until(lambda: pipeline.snapshot().consumed > 0, "a flow")
-    assert accounted_for(pipeline.stop())
+    change_while_it_runs(pipeline, choices, pauses=[0.0, 0.001, 0.02], times=200, stop_after=20)
     assert not workers_alive()
 
 
@@ -82,8 +76,7 @@ def test_every_item_is_accounted_for_whatever_changes_while_it_runs(mechanism: s
 def test_a_stop_ends_everybody(how: dict[str, Any], mechanism: str) -> None:
     pipeline = Pipeline(mechanism=mechanism, **how)
     pipeline.start()
-    wanted = pipeline.producers + pipeline.consumers
-    until(lambda: [w.state for w in pipeline.snapshot().workers if w.state != "starting"][wanted - 1 :], "up")
+    until(lambda: up(pipeline), "all workers up")
     time.sleep(0.05)  # whatever they come to wait for meanwhile
     began = time.monotonic()
     snapshot = pipeline.stop()
@@ -333,12 +326,11 @@ def test_a_fork_of_a_process_with_a_pipeline_can_end(tmp_path: Path) -> None:
         "    sys.exit(7)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pipeline.stop().error == '')\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
         [sys.executable, str(tmp_path / "program.py")],
         capture_output=True,
         text=True,
-        env=environment,
+        env=ENVIRONMENT,
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("7 True\n", "")

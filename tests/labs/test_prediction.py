@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers.labs import Pipeline
+from helpers.labs import Pipeline, Prediction
 from helpers.labs.prediction import birth_and_death, without_bound
+from helpers.labs.snapshot import Measured
+from tests.labs.grid import run_all
 
 
 def solved(
@@ -89,23 +91,35 @@ def test_steady_flow_is_that_of_the_slower_side(
 
 
 # Items take long against what a thread wakes up late; the seed fixes all random times.
-MEASURED = [
-    pytest.param(
-        {"producers": 8, "consumers": 8, "produce_rate": 20, "consume_rate": 23, "capacity": 10}, id="even"
-    ),
-    pytest.param(
-        {"producers": 6, "consumers": 4, "produce_rate": 30, "consume_rate": 60, "capacity": 5}, id="empty"
-    ),
-]
+MEASURED: dict[str, dict[str, Any]] = {
+    "even": {"producers": 8, "consumers": 8, "produce_rate": 20, "consume_rate": 23, "capacity": 10},
+    "empty": {"producers": 6, "consumers": 4, "produce_rate": 30, "consume_rate": 60, "capacity": 5},
+}
+KINDS_OF_TIMES = ("random", "steady")
 TOO_LATE = 0.002  # seconds, on average
 
 
-@pytest.mark.parametrize("how", MEASURED)
-@pytest.mark.parametrize("arrivals", ["random", "steady"])
-def test_a_real_run_of_five_seconds_is_as_predicted(how: dict[str, Any], arrivals: str) -> None:
-    pipeline = Pipeline(arrivals=arrivals, seed=0, **how)
-    predicted = pipeline.prediction
-    measured = pipeline.run(5.5).measured(after=0.5)
+@pytest.fixture(scope="module")
+def runs() -> dict[tuple[str, str], tuple[Prediction, Measured]]:
+    """What was predicted and what was measured, of all runs, side by side: together they do little."""
+    pipelines = {
+        (name, arrivals): Pipeline(arrivals=arrivals, seed=0, **how)
+        for name, how in MEASURED.items()
+        for arrivals in KINDS_OF_TIMES
+    }
+    snapshots = run_all([*pipelines.values()], 5.5)
+    return {
+        key: (pipeline.prediction, snapshot.measured(after=0.5))
+        for (key, pipeline), snapshot in zip(pipelines.items(), snapshots, strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("arrivals", KINDS_OF_TIMES)
+def test_a_real_run_of_five_seconds_is_as_predicted(
+    name: str, arrivals: str, runs: dict[tuple[str, str], tuple[Prediction, Measured]]
+) -> None:
+    predicted, measured = runs[name, arrivals]
     if measured.late > TOO_LATE:
         pytest.skip(f"this machine is too busy: workers were {1000 * measured.late:.1f} ms late")
     assert measured.throughput == pytest.approx(predicted.throughput, rel=0.05)

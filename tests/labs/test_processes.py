@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -18,7 +17,17 @@ import psutil
 import pytest
 
 from helpers.labs import MECHANISMS, Pipeline, Snapshot, process_engine
-from tests.labs.grid import LOSSLESS, PATIENCE, accounted_for, batches, run_all, settings, until
+from tests.labs.grid import (
+    ENVIRONMENT,
+    PATIENCE,
+    accounted_for,
+    batches,
+    change_while_it_runs,
+    run_all,
+    settings,
+    until,
+    up,
+)
 
 # Servers that Python keeps for later processes; they end with this one.
 SERVERS = ("multiprocessing.forkserver", "multiprocessing.resource_tracker")
@@ -51,12 +60,6 @@ def left_behind() -> list[str]:
     return threads + grandchildren + [child.name for child in multiprocessing.active_children()]
 
 
-def up(pipeline: Pipeline) -> bool:
-    wanted = pipeline.producers + pipeline.consumers
-    workers = [worker for worker in pipeline.snapshot().workers if not worker.retiring]
-    return len(workers) == wanted and all(worker.state != "starting" for worker in workers)
-
-
 @pytest.mark.usefixtures("_no_hurry")
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_every_item_is_accounted_for_whatever_the_settings(mechanism: str) -> None:
@@ -74,7 +77,6 @@ def test_every_item_is_accounted_for_whatever_the_settings(mechanism: str) -> No
 @pytest.mark.usefixtures("_no_hurry")
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_every_item_is_accounted_for_whatever_changes_while_it_runs(mechanism: str) -> None:
-    draw = random.Random(mechanism)
     choices: dict[str, list[Any]] = {
         "producers": [1, 2, 3],
         "consumers": [0, 1, 3],
@@ -83,22 +85,14 @@ def test_every_item_is_accounted_for_whatever_changes_while_it_runs(mechanism: s
         "capacity": [1, 2, 5, 1000, None],
     }
     pipeline = Pipeline(mechanism=mechanism, produce_rate=300, consume_rate=300, engine="processes")
-    for number in range(40):
-        pipeline.start()
-        name = draw.choice(list(choices))
-        setattr(pipeline, name, draw.choice(choices[name]))
-        snapshot = pipeline.snapshot()
-        assert not snapshot.error
-        if mechanism in LOSSLESS:
-            assert snapshot.lost == snapshot.duplicated == 0
-        time.sleep(draw.choice([0.0, 0.02, 0.1]))
-        if number % 10 == 9:
-            until(lambda: up(pipeline), "all workers up")
-            assert accounted_for(pipeline.stop())
-    pipeline.set(producers=1, consumers=1, produce_rate=1000, consume_rate=1000)
-    pipeline.start()
-    until(lambda: pipeline.snapshot().consumed > 0, "a flow")
-    assert accounted_for(pipeline.stop())
+    change_while_it_runs(
+        pipeline,
+        choices,
+        pauses=[0.0, 0.02, 0.1],
+        times=40,
+        stop_after=10,
+        before_stop=lambda: until(lambda: up(pipeline), "all workers up"),
+    )
     assert not left_behind()
 
 
@@ -225,14 +219,13 @@ def test_a_program_needs_no_guard(tmp_path: Any) -> None:
         """
     )
     (tmp_path / "program.py").write_text(text)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     for command, given in (([str(tmp_path / "program.py")], ""), (["-"], text), (["-c", text], "")):
         done = subprocess.run(
             [sys.executable, *command],
             input=given,
             capture_output=True,
             text=True,
-            env=environment,
+            env=ENVIRONMENT,
             timeout=60,
         )
         assert (done.stdout, done.stderr) == ("begun\nTrue '' True\nTrue\n", "")
@@ -266,7 +259,7 @@ def started(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env=ENVIRONMENT,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
