@@ -142,7 +142,7 @@ class Play:
             if schedule is None:
                 raise ValueError("No schedule of this scenario was found to fail.")
             self._restart()
-            self._plan(schedule)
+            self._ahead.extend((step.thread, step.expired) for step in schedule.steps if step.chosen)
             self._tell(f"This one fails, in {len(self._ahead)} steps: {schedule.string}")
 
     def forward(self) -> None:
@@ -169,11 +169,10 @@ class Play:
                 if not name.endswith(")")  # what a call has given is no variable's value
             ]
             outcome = stepper.outcome
-            kind = "" if outcome is None else getattr(outcome, "kind", "")
-            reached = bool(kind) and self._goal_kind in ("", kind)
+            kind = getattr(outcome, "kind", "")  # of a failure
             return {
                 "goal": self._goal,
-                "reached": bool(self._goal) and reached,
+                "reached": bool(self._goal and kind) and self._goal_kind in ("", kind),
                 "threads": [self._thread(choice) for choice in stepper.choices],
                 "said": self._said,
                 "outcome": "" if outcome is None else "failed" if kind else "ended",
@@ -211,11 +210,7 @@ class Play:
         """File and line of a thread: where it goes on, or where an exception has ended it."""
         if choice.site is None or choice.state == "ended":
             return None
-        line = choice.site.line
-        if choice.state == "raised":
-            outcome = self._stepper.outcome
-            line = getattr(outcome, "line", 0) if getattr(outcome, "thread", "") == choice.name else 0
-        return (choice.site.file, line) if line else None
+        return choice.site.file, choice.site.line
 
     # --------------------------------------------------------------------------------------- in between
 
@@ -236,9 +231,6 @@ class Play:
         self._end()
         self._ahead.clear()
         self._steps.clear()
-
-    def _plan(self, schedule: Schedule) -> None:
-        self._ahead.extend((step.thread, step.expired) for step in schedule.steps if step.chosen)
 
     def _forward(self) -> None:
         name, expire = self._ahead.popleft()

@@ -13,7 +13,7 @@ from helpers.schedules.exploring import check, explore, installed
 from helpers.schedules.operation import Site
 from helpers.schedules.result import Failure, Schedule, Step, Waiting
 from helpers.schedules.search import Reader
-from helpers.schedules.verdicts import in_words, judge, without_addresses
+from helpers.schedules.verdicts import in_words, judge, place_of, without_addresses
 from helpers.schedules.watching import Watched
 
 # Seconds to find out where threads meet, if nobody knows.
@@ -30,7 +30,7 @@ class Choice:
         number: in order of start; 0 is the scenario's own.
         name: the thread's name.
         state: ``"running"``, ``"blocked"``, ``"ended"`` or ``"raised"`` (ended by an exception).
-        site: the place in the program, where it is known.
+        site: the place in the program, where it is known; of a thread that raised, where it did.
         text: what it would do: ``"acquire lock"``; of a thread that raised, the exception's name.
         waits: what it waits for while it cannot go on, or None.
         can_go: whether it can make its step now.
@@ -155,9 +155,8 @@ class Stepper:
         if verdict is None:
             self.outcome = WELL
             return
-        words = in_words(execution, verdict)
         bare = Schedule(self.schedule, execution.steps(), None, self.output)
-        self.outcome = Failure(words.kind, words.message, words.thread, words.line, 1, bare)
+        self.outcome = in_words(execution, verdict, bare)
 
     def _choice(self, task: Task) -> Choice:
         execution = self._execution
@@ -165,7 +164,9 @@ class Stepper:
         site = execution.sites.get(task.number)
         operation = task.op
         if operation is None:
-            raised = type(task.failure).__name__ if task.failure is not None else ""
+            raised = ""
+            if task.failure is not None:
+                raised, site = type(task.failure).__name__, place_of(task.failure)
             return Choice(
                 task.number, name, "raised" if raised else "ended", site, raised, None, False, False
             )

@@ -5,21 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 import pytest
 
 from helpers.schedules import Schedule, Stepper, every_schedule
 from helpers.schedules.playing import Play
-
-
-def together(*targets: Callable[[], None]) -> None:
-    threads = [Thread(target=target) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+from tests.schedules.scenarios import together, transfers
 
 
 def two_increments() -> None:
@@ -31,20 +24,6 @@ def two_increments() -> None:
 
     together(add, add)
     assert counter == 2, "an update was lost"
-
-
-def transfers() -> None:
-    checking, savings = Lock(), Lock()
-
-    def there() -> None:
-        with checking, savings:
-            pass
-
-    def back() -> None:
-        with savings, checking:
-            pass
-
-    together(there, back)
 
 
 def patient() -> None:
@@ -108,7 +87,7 @@ def test_at_first_the_started_threads_can_go_and_the_main_thread_waits(play: Cal
 def test_each_thread_shows_the_functions_it_runs_and_where_it_is(play: Callable[..., Play]) -> None:
     main, one, _ = play(two_increments).view()["threads"]
     assert [listing["lines"][0] for listing in main["functions"]] == [
-        "def together(*targets: Callable[[], None]) -> None:"
+        "def together(*bodies: Callable[[], object]) -> None:"
     ]
     (listing,) = one["functions"]
     assert listing["lines"] == ("def add() -> None:", "    nonlocal counter", "    counter += 1")
