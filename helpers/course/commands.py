@@ -35,7 +35,9 @@ COMMANDS = {
     "check": Command("helpers.course.check", (), "say [ok] or the mend for each thing the course needs"),
     "refresh": Command("helpers.course.refresh", TEST, "execute notebooks afresh and save them: [CHAPTER …]"),
     "bench": Command(
-        "helpers.course.bench", TEST, "measure the tools: recorder or schedules, [--python EXE] [--strict]"
+        "helpers.course.bench",
+        TEST,
+        "measure the tools: recorder, schedules, labs or labs_panel, and options",
     ),
     "run": Command(
         "helpers.run_command", LAB, "record your script: SCRIPT … [--timeline FILE] [--timeout S]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
@@ -57,7 +58,9 @@ def _names_in(source: str | bytes) -> dict[int, list[tuple[str, str]]]:
 
     ``"name[]"`` stands for one of several in a collection.
     """
-    tree = ast.parse(source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they were said when the program was compiled
+        tree = ast.parse(source)
     found: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
