@@ -35,8 +35,9 @@ class Side(NamedTuple):
         """With more workers."""
         busy, held_up, items, moments, late, dropped = self
         for row in rows:
-            busy += busy_seconds(row, now)
-            held_up += held_up_seconds(row, now)
+            spent = row.spent(now)
+            busy += spent[0]
+            held_up += spent[1]
             items += row.items
             moments += row.moments
             late += row.late
@@ -201,23 +202,13 @@ class Books:
         )
 
 
-def busy_seconds(row: Row, now: float) -> float:
-    """How long a worker was busy, up to `now`."""
-    return row.busy + now - row.since if row.state == BUSY and now > row.since else row.busy
-
-
-def held_up_seconds(row: Row, now: float) -> float:
-    """How long a worker was held up by the buffer, up to `now`."""
-    return row.held_up + now - row.since if row.state == HELD_UP and now > row.since else row.held_up
-
-
 def _worker(member: Member, row: Row, now: float, running: bool) -> Worker:
     states = _STATES[member.role]
     return Worker(
         member.name,
         member.role,
         states[row.state if running and not member.ended else ENDED],
-        {states[BUSY]: busy_seconds(row, now), states[HELD_UP]: held_up_seconds(row, now)},
+        dict(zip((states[BUSY], states[HELD_UP]), row.spent(now), strict=True)),
         row.items,
         member.retiring,
     )

@@ -29,8 +29,8 @@ class Buffer(Protocol):
     def resize(self, capacity: int | None) -> None:
         """Have room for `capacity` items from now on. What is already in stays in, also beyond that."""
 
-    def __len__(self) -> int:
-        """How many items are in it now."""
+    def count(self) -> int | None:
+        """How many items are in it now, where it knows that at once."""
 
     def contents(self) -> list[int]:
         """The items in it, oldest first; when no worker is left."""
@@ -60,14 +60,26 @@ class QueueBuffer:
             self.queue.maxsize = capacity or 0
             self.queue.not_full.notify_all()
 
-    def __len__(self) -> int:
+    def count(self) -> int | None:
         return len(self.queue.queue)  # qsize() would wait for the workers' lock
 
     def contents(self) -> list[int]:
         return list(self.queue.queue)
 
 
-class ConditionBuffer:
+class _ListBuffer:
+    """What the other four have in common."""
+
+    items: deque[int] | list[int]
+
+    def count(self) -> int | None:
+        return len(self.items)
+
+    def contents(self) -> list[int]:
+        return list(self.items)
+
+
+class ConditionBuffer(_ListBuffer):
     """The bounded buffer: a list, one lock, and a condition for each thing that can be waited for."""
 
     def __init__(self, capacity: int | None) -> None:
@@ -102,14 +114,8 @@ class ConditionBuffer:
             self.capacity = capacity
             self.not_full.notify_all()
 
-    def __len__(self) -> int:
-        return len(self.items)
 
-    def contents(self) -> list[int]:
-        return list(self.items)
-
-
-class SemaphoreBuffer:
+class SemaphoreBuffer(_ListBuffer):
     """Two semaphores count free places and items; a lock guards the list."""
 
     def __init__(self, capacity: int | None) -> None:
@@ -146,14 +152,8 @@ class SemaphoreBuffer:
             self.free = threading.Semaphore(max(room, 0))
             self.too_many = max(-room, 0)
 
-    def __len__(self) -> int:
-        return len(self.items)
 
-    def contents(self) -> list[int]:
-        return list(self.items)
-
-
-class Mailbox:
+class Mailbox(_ListBuffer):
     """A list, and an event that says that something is in it. It loses items.
 
     Nobody waits for room: what is too much pushes the oldest item out. And one event cannot say how many
@@ -183,14 +183,8 @@ class Mailbox:
     def resize(self, capacity: int | None) -> None:
         self.items = deque(self.items, maxlen=capacity)
 
-    def __len__(self) -> int:
-        return len(self.items)
 
-    def contents(self) -> list[int]:
-        return list(self.items)
-
-
-class UnprotectedList:
+class UnprotectedList(_ListBuffer):
     """A list, and nothing that keeps its users apart. It loses items and hands some out twice.
 
     A thread can be switched at any call between its look at the list and what it then does. On today's
@@ -220,12 +214,6 @@ class UnprotectedList:
 
     def resize(self, capacity: int | None) -> None:
         self.capacity = capacity
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def contents(self) -> list[int]:
-        return list(self.items)
 
 
 BUFFERS: dict[str, Callable[[int | None], Buffer]] = {

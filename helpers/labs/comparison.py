@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from helpers.labs.appearance import COLOURS, look_of
 from helpers.labs.snapshot import Snapshot
-from helpers.pictures import picture_of
+from helpers.pictures import Bundle, picture_of
 
 HEADINGS = ("", "produced", "consumed", "left", "lost", "twice", "items/s", "blocked", "waiting")
 WIDTHS = (12, 9, 9, 5, 6, 6, 8, 8, 8)
@@ -88,7 +88,7 @@ class Comparison:
         if len(groups) > 1:
             axes.legend(fontsize=7, frameon=False, labelcolor=COLOURS["ink"], loc="best")
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _repr_mimebundle_(self, **_: Any) -> Bundle:
         sentences = [f"{name}: {_wrong(one)}." for name, one in self._snapshots.items()]
         return picture_of(self.figure(), " ".join(["Throughput, losses and time held up.", *sentences]))
 

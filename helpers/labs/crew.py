@@ -20,10 +20,12 @@ class Member(ABC):
         number: within its role, from 1 on.
         retiring: it has been told to leave.
         ended: its thread or process was no more when `check` looked.
+        error: what went wrong in it; empty where nothing did.
     """
 
     def __init__(self, role: str, number: int) -> None:
         self.ended = False
+        self.error = ""
         self.role = role
         self.number = number
         self.name = f"{role} {number}"
@@ -41,11 +43,6 @@ class Member(ABC):
     @abstractmethod
     def check(self) -> None:
         """See whether it has ended."""
-
-    @property
-    @abstractmethod
-    def error(self) -> str:
-        """What went wrong in it; empty where nothing did."""
 
     @abstractmethod
     def taken(self) -> Iterator[int]:
@@ -94,6 +91,12 @@ class Engine(ABC):
         """The items in the buffer, after `end`."""
 
 
+def orders_of(role: str, settings: Settings) -> tuple[float, bool]:
+    """What the workers of a role are told: their rate, and whether times are random."""
+    rate = settings.produce_rate if role == PRODUCER else settings.consume_rate
+    return rate, settings.arrivals == "random"
+
+
 def adjust(
     engine: Engine, members: tuple[Member, ...], settings: Settings
 ) -> tuple[tuple[Member, ...], bool]:
@@ -103,19 +106,15 @@ def adjust(
         All members, also those that are still about to leave, and those who have yet to be started;
         whether nobody is left to be hired.
     """
-    random = settings.arrivals == "random"
     everybody = list(members)
     complete = True
-    for role, wanted, rate in (
-        (PRODUCER, settings.producers, settings.produce_rate),
-        (CONSUMER, settings.consumers, settings.consume_rate),
-    ):
+    for role, wanted in ((PRODUCER, settings.producers), (CONSUMER, settings.consumers)):
         active = [member for member in members if member.role == role and not member.retiring]
         for member in active[wanted:]:
             member.retiring = True
             member.leave()
         for member in active[:wanted]:
-            member.give(rate, random)
+            member.give(*orders_of(role, settings))
         missing = wanted - len(active)
         complete = complete and missing <= engine.hires
         # A name is free again when its former bearer has left.

@@ -22,8 +22,8 @@ from helpers.labs.frames import Columns, numbers, workers
 from helpers.labs.pipeline import Pipeline
 from helpers.labs.snapshot import Snapshot
 from helpers.labs.still import still
+from helpers.pictures import VIEW, widget
 
-VIEW = "application/vnd.jupyter.widget-view+json"
 HERE = Path(__file__).parent
 BETWEEN_FRAMES = 0.05  # seconds
 BETWEEN_UNSEEN = 1.0  # the same, where the page does not acknowledge what it is sent
@@ -205,4 +205,4 @@ class PipelineLab(AnyWidget):
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = still(self.pipeline)
         metadata["helpers"]["raw"].append(VIEW)  # every widget has a number of its own
-        return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}, **data}, metadata
+        return widget(self.model_id) | data, metadata

@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
-from helpers.labs.crew import PRODUCER, Engine, Member
+from helpers.labs.crew import PRODUCER, Engine, Member, orders_of
 from helpers.labs.pacing import Orders, Pace
 from helpers.labs.settings import Settings
 from helpers.labs.shared_buffers import SHARED_BUFFERS, SharedBuffer
@@ -140,17 +140,13 @@ class ProcessMember(Member):
         super().__init__(role, number)
         context, buffer = engine.context, engine.buffer
         assert buffer is not None
-        self._given = (
-            settings.produce_rate if role == PRODUCER else settings.consume_rate,
-            settings.arrivals == "random",
-        )
+        self._given = orders_of(role, settings)
         self._row = Row(STARTING, time.monotonic() - engine.zero)
         self._shared_row = SharedRow(context)
         self._log = SharedLog(context)
         self._taken: deque[int] = deque()
         self._asked = False
         self._polled = 0.0
-        self._error = ""
         self._pipe, self._child_end = context.Pipe()
         self.process = context.Process(
             target=work,
@@ -179,10 +175,6 @@ class ProcessMember(Member):
         self._row = self._shared_row.read() or self._row
         return self._row
 
-    @property
-    def error(self) -> str:
-        return self._error
-
     def check(self) -> None:
         now = time.monotonic()
         if self.ended or (now < self._polled + _POLL and self.row.state != ENDED):
@@ -193,9 +185,9 @@ class ProcessMember(Member):
         self.ended = True
         with suppress(EOFError, OSError):
             if self._pipe.poll():
-                self._error = f"{self.name} failed: {self._pipe.recv()}"
-        if not self._error and not self._asked:
-            self._error = f"{self.name} ended by itself: {_how(self.process.exitcode)}."
+                self.error = f"{self.name} failed: {self._pipe.recv()}"
+        if not self.error and not self._asked:
+            self.error = f"{self.name} ended by itself: {_how(self.process.exitcode)}."
         self._pipe.close()
 
     def collect(self) -> None:

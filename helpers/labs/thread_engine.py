@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from helpers.labs.buffers import BUFFERS
-from helpers.labs.crew import PRODUCER, Engine, Member
+from helpers.labs.crew import PRODUCER, Engine, Member, orders_of
 from helpers.labs.pacing import Orders, Pace
 from helpers.labs.settings import Settings
 from helpers.labs.workers import ENDED, NUMBERS, STARTING, Account, Row, consume, produce
@@ -22,12 +22,10 @@ class ThreadMember(Member):
 
     def __init__(self, engine: ThreadEngine, role: str, number: int, settings: Settings, serial: int) -> None:
         super().__init__(role, number)
-        rate = settings.produce_rate if role == PRODUCER else settings.consume_rate
         self._engine = engine
         self._row = Row(STARTING, time.monotonic() - engine.zero)
-        self._orders = Orders(rate, settings.arrivals == "random")
+        self._orders = Orders(*orders_of(role, settings))
         self._taken: deque[int] = deque()
-        self._error = ""
         self._serial = serial
         self._seed = f"{settings.seed}, {self.name}"
         self.thread = threading.Thread(target=self._work, name=self.name, daemon=True)
@@ -44,7 +42,7 @@ class ThreadMember(Member):
             else:
                 consume(self._engine.buffer, self._orders, pace, account, self._taken.append)
         except Exception as error:
-            self._error = f"{self.name} failed: {type(error).__name__}: {error}"
+            self.error = f"{self.name} failed: {type(error).__name__}: {error}"
         finally:
             account.turn(ENDED)
 
@@ -57,10 +55,6 @@ class ThreadMember(Member):
 
     def check(self) -> None:
         self.ended = not self.thread.is_alive()
-
-    @property
-    def error(self) -> str:
-        return self._error
 
     def taken(self) -> Iterator[int]:
         while self._taken:
@@ -92,7 +86,7 @@ class ThreadEngine(Engine):
         self.buffer.resize(capacity)
 
     def depth(self) -> int | None:
-        return len(self.buffer)
+        return self.buffer.count()
 
     def end(self, members: tuple[Member, ...]) -> list[str]:
         for member in members:

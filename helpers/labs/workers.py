@@ -41,6 +41,14 @@ class Row(NamedTuple):
     late: float = 0.0
     dropped: float = 0.0
 
+    def spent(self, now: float) -> tuple[float, float]:
+        """Seconds that the worker was busy and that it was held up, up to `now`."""
+        if self.state == BUSY and now > self.since:
+            return self.busy + now - self.since, self.held_up
+        if self.state == HELD_UP and now > self.since:
+            return self.busy, self.held_up + now - self.since
+        return self.busy, self.held_up
+
 
 class Account:
     """Keeps a worker's row. Only the worker itself writes it.
@@ -60,13 +68,9 @@ class Account:
     def turn(self, state: int, items: int = 0) -> None:
         """A new state from now on, after `items` more items."""
         now = time.monotonic() - self._zero
-        before, since, busy, held_up, had, moments, _, _ = self._row
-        late, dropped = self._pace.late, self._pace.dropped
-        if before == BUSY:
-            busy += now - since
-        elif before == HELD_UP:
-            held_up += now - since
-        self._row = Row(state, now, busy, held_up, had + items, moments + items * now, late, dropped)
+        row, pace = self._row, self._pace
+        had, moments = row.items + items, row.moments + items * now
+        self._row = Row(state, now, *row.spent(now), had, moments, pace.late, pace.dropped)
         self._publish(self._row)
 
 
