@@ -15,7 +15,7 @@ import os
 import sys
 
 from . import fileformat, tape
-from .patching import INTERNAL, caller, replace, same_face
+from .patching import caller, is_internal, replace, same_face
 from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
@@ -122,10 +122,9 @@ def transfer(
     return result
 
 
-def called_from_inside(depth: int = 2) -> bool:
+def called_from_inside() -> bool:
     """Whether the caller's caller is the standard library's."""
-    module = sys._getframe(depth).f_globals.get("__name__") or ""
-    return module.partition(".")[0] in INTERNAL
+    return is_internal(sys._getframe(2))
 
 
 def install() -> None:

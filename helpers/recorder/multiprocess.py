@@ -291,17 +291,19 @@ def connection(module: Any) -> None:
     original_poll, original_pipe = cls._poll, module.Pipe
 
     def _send_bytes(self: Any, data: Any) -> None:
-        if _greets_the_fork_server():
+        number = _number_of_connection(self)
+        if not number:
             original_send(self, data)
             return
         blocks = len(data) > _SURE or io.would_block(self._handle, io.OUT)
-        io.transfer(_number_of_connection(self), io.OUT, blocks, original_send, self, data)
+        io.transfer(number, io.OUT, blocks, original_send, self, data)
 
     def _recv_bytes(self: Any, *args: Any) -> Any:
-        if _greets_the_fork_server():
+        number = _number_of_connection(self)
+        if not number:
             return original_receive(self, *args)
         blocks = io.would_block(self._handle, io.IN)
-        return io.transfer(_number_of_connection(self), io.IN, blocks, original_receive, self, *args)
+        return io.transfer(number, io.IN, blocks, original_receive, self, *args)
 
     def _poll(self: Any, timeout: float) -> bool:
         if timeout is not None and timeout <= 0:
@@ -330,24 +332,29 @@ def connection(module: Any) -> None:
     replace(module, "Pipe", same_face(Pipe, original_pipe))
 
 
-def _greets_the_fork_server() -> bool:
-    """Whether the bytes only prove to the fork server who asks, as from Python 3.14 on; the program waits
-    for nothing.
-
-    That module calls `answer_challenge`, which calls `recv_bytes`, which calls our `_recv_bytes`.
-    """
-    frame = sys._getframe(2).f_back
-    asker = frame and frame.f_back
-    return asker is not None and asker.f_globals.get("__name__") == "multiprocessing.forkserver"
-
-
 _SURE = 4096  # for so many bytes there is room in a pipe that is not full
 
 
 def _number_of_connection(connection: Any) -> int:
+    """The number of a connection, or 0 of one with the fork server, for which the program does not wait."""
     number: int | None = connection.__dict__.get(NUMBER)
     if number is None:
-        # On Windows it is no file descriptor.
-        known = 0 if sys.platform == "win32" else io.channel(connection._handle, define_sockets=True)
-        number = connection.__dict__[NUMBER] = known or PIPE
+        if _greets_the_fork_server():
+            number = 0
+        else:
+            # On Windows it is no file descriptor.
+            known = 0 if sys.platform == "win32" else io.channel(connection._handle, define_sockets=True)
+            number = known or PIPE
+        connection.__dict__[NUMBER] = number
     return number
+
+
+def _greets_the_fork_server() -> bool:
+    """Whether a connection is first used to prove to the fork server who asks, as from Python 3.14 on.
+
+    That module calls `answer_challenge`, which calls `recv_bytes`, which calls our `_recv_bytes`, which asks
+    for the number. It uses the connection for nothing else.
+    """
+    frame = sys._getframe(3).f_back
+    asker = frame and frame.f_back
+    return asker is not None and asker.f_globals.get("__name__") == "multiprocessing.forkserver"

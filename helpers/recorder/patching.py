@@ -100,19 +100,21 @@ def caller(frame: FrameType | None, made: object = None) -> tuple[str, int, bool
         frame = frame.f_back
     if frame is None:
         return "", 0, True
-    module = frame.f_globals.get("__name__") or ""
-    internal = module.partition(".")[0] in INTERNAL
-    return frame.f_code.co_filename, frame.f_lineno, internal
+    return frame.f_code.co_filename, frame.f_lineno, is_internal(frame)
 
 
 def user_frame(frame: FrameType | None) -> tuple[str, int]:
     """The nearest line, from `frame` on outwards, that is not the standard library's; or ("", 0)."""
     while frame is not None:
-        module = (frame.f_globals.get("__name__") or "").partition(".")[0]
-        if module not in INTERNAL:
+        if not is_internal(frame):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
     return "", 0
+
+
+def is_internal(frame: FrameType) -> bool:
+    """Whether what runs there is in the standard library, or in what a notebook runs on."""
+    return (frame.f_globals.get("__name__") or "").partition(".")[0] in INTERNAL
 
 
 def _is_init_of(frame: FrameType, made: object) -> bool:

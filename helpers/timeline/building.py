@@ -665,9 +665,7 @@ def _spans(
         spans["woken"][1::2], spans["open"][1::2] = woken[mine], part["open"]
         spans["on"][spans["state"] == SLEEP] = -1
         spans = spans[(spans["end"] > spans["start"]) | spans["open"]]
-        for column in ("start", "end", "woken"):
-            spans[column] = (spans[column] - zero) / 1e9
-        found.append(Spans(spans, objects))
+        found.append(Spans(_seconds(spans, zero, "start", "end", "woken"), objects))
     return tuple(found)
 
 

@@ -209,6 +209,26 @@ def cycle(waits_for: Mapping[int, int | None]) -> tuple[int, ...]:
     return ()
 
 
+def end_of(lane: Lane, spans: Spans) -> float:
+    """When the lane ended or, where it did not, what is known of it ends; seconds."""
+    if lane.died is not None:
+        return lane.died
+    ends = spans.columns["end"]
+    return float(ends.max()) if len(ends) else lane.born
+
+
+def public(columns: npt.NDArray[Any], through: str, objects: Sequence[SyncObject]) -> npt.NDArray[Any]:
+    """Leave out, of holds or wake-ups, what happened on objects made inside the standard library.
+
+    Args:
+        columns: theirs.
+        through: the column that names the object.
+        objects: the timeline's.
+    """
+    internal = np.array([thing.internal for thing in objects], dtype=bool)
+    return columns[~internal[columns[through]]] if internal.any() else columns
+
+
 SPAN = np.dtype(
     [
         ("lane", "i4"),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from helpers.timeline.model import STATES, Lane, SyncObject
+from helpers.timeline.model import STATES, Lane, SyncObject, end_of, public
 from helpers.timeline.storage import whole
 from helpers.timeline.words import SHOWS, Family, ending
 
@@ -58,7 +58,6 @@ class _Writer:
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
         self.family = Family(timeline.lanes)
-        self.internal = np.array([thing.internal for thing in timeline.objects], dtype=bool)
         # Perfetto takes process 0 for the system's idle one, and leaves it out.
         self.where = [f'"pid":{lane.pid or 1},"tid":{lane.number + 1}' for lane in timeline.lanes]
         self.flows = 0
@@ -95,7 +94,7 @@ class _Writer:
         start, end = _nanoseconds(columns["start"]), _nanoseconds(columns["end"])
         # NaN where nobody woke it; then, as in a wait that was woken only when it ended, there is no tail.
         turn = np.maximum(_nanoseconds(np.fmin(columns["woken"], columns["end"])), start)
-        key = (columns["state"].astype(np.int64) * (len(self.internal) + 1) + columns["on"] + 1) * 2
+        key = (columns["state"].astype(np.int64) * (len(self.timeline.objects) + 1) + columns["on"] + 1) * 2
         keys, of_span = np.unique(key + columns["open"], return_inverse=True)
         texts = [self._slice_text(int(key)) for key in keys]
         tail = f'"name":"{SHOWS["woken"]}"}}'
@@ -110,7 +109,7 @@ class _Writer:
 
     def _slice_text(self, key: int) -> str:
         """Name and arguments of all slices of one state, object and end."""
-        state, on = divmod(key // 2, len(self.internal) + 1)
+        state, on = divmod(key // 2, len(self.timeline.objects) + 1)
         name = SHOWS[STATES[state]]
         arguments = {}
         if on:
@@ -133,7 +132,7 @@ class _Writer:
             yield from self._flow("birth", words, (parent.number, child.number), moments.tolist())
 
     def _wakeups(self) -> Iterator[str]:
-        wakeups = self._public(self.timeline.wakeups.columns, "through")
+        wakeups = public(self.timeline.wakeups.columns, "through", self.timeline.objects)
         moments = _nanoseconds(np.stack((wakeups["at"], np.maximum(wakeups["at"], wakeups["until"])), axis=1))
         words: dict[tuple[int, int], str] = {}
         columns = (wakeups[name].tolist() for name in ("waker", "woken", "through"))
@@ -166,14 +165,13 @@ class _Writer:
 
     def _endings(self) -> Iterator[str]:
         for lane in self.timeline.lanes:
-            ends = self.timeline.spans[lane.number].columns["end"]
-            last = float(ends.max()) if len(ends) else lane.born
-            (moment,) = _nanoseconds(np.array([last if lane.died is None else lane.died])).tolist()
+            last = end_of(lane, self.timeline.spans[lane.number])
+            (moment,) = _nanoseconds(np.array([last])).tolist()
             where = f'{self.where[lane.number]},"ts":{_decimal(moment)}'
             yield f'{{"ph":"i","s":"t","cat":"end",{where},{_words(ending(lane), {})}}}'
 
     def _holds(self) -> Iterator[str]:
-        holds = self._public(self.timeline.holds.columns, "lock")
+        holds = public(self.timeline.holds.columns, "lock", self.timeline.objects)
         start, end = _nanoseconds(holds["start"]), _nanoseconds(holds["end"])
         columns = (column.tolist() for column in (holds["lane"], holds["lock"], start, end, holds["open"]))
         taken: dict[tuple[int, int], list[int]] = {}
@@ -197,10 +195,6 @@ class _Writer:
         name = _text(thing.name)
         common = f'"cat":"hold","id2":{{"local":"0x{number + 1:x}"}},"name":{name},{self.where[lane]},"ts":'
         return common, _text(about)[1:-1]
-
-    def _public(self, columns: npt.NDArray[Any], through: str) -> npt.NDArray[Any]:
-        """Leave out what happened on objects made inside the standard library, as the picture does."""
-        return columns[~self.internal[columns[through]]] if len(columns) else columns
 
 
 def _about(thing: SyncObject) -> dict[str, str]:

@@ -64,11 +64,9 @@ def waits(events: Array, died: Array) -> Array:
     chosen = events[relevant]
     step = np.where(begins[relevant], 1, -1)
     lane_starts = np.flatnonzero(np.diff(chosen["lane"], prepend=-1))
-    # Depth within each lane: a running sum that begins anew with the lane, and never goes below zero
-    # (a recording may begin in the middle of a wait).
-    depth = np.cumsum(step)
     lengths = np.diff(np.append(lane_starts, len(chosen)))
-    depth -= np.repeat(depth[lane_starts] - step[lane_starts], lengths) if len(chosen) else 0
+    # Depth within each lane, which never goes below zero (a recording may begin in the middle of a wait).
+    depth = _running_sums(step, lane_starts, lengths)
     if np.any(depth < 0):
         for start, length in zip(lane_starts, lengths, strict=True):
             part = depth[start : start + length]
@@ -91,6 +89,13 @@ def waits(events: Array, died: Array) -> Array:
     found["got"] = closed & (chosen["kind"][end_at] == fileformat.GOT)
     found["open"] = ~closed
     return found
+
+
+def _running_sums(steps: Array, begins: Array, lengths: Array) -> Array:
+    """The sum of the steps so far, which begins anew at each of `begins`."""
+    sums: Array = np.cumsum(steps)
+    sums -= np.repeat(sums[begins] - steps[begins], lengths)
+    return sums
 
 
 def holds(
@@ -165,8 +170,7 @@ def _never_given_back(on: Array, owner: Array, takes: Array, unmatched: Array) -
     begins = np.flatnonzero((np.diff(on, prepend=-1) != 0) | (np.diff(owner, prepend=-1) != 0))
     ends = np.append(begins, len(on))[1:]
     step = np.where(takes, 1, -1)
-    depth = np.cumsum(step)
-    depth -= np.repeat(depth[begins] - step[begins], ends - begins)
+    depth = _running_sums(step, begins, ends - begins)
     signals = np.unique(on[depth < 0])
     for begin, end in zip(begins, ends, strict=True):
         if depth[end - 1] > 0 and on[begin] not in signals:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from helpers.timeline.model import STATES, Lane
+from helpers.timeline.model import STATES, Lane, end_of, public
 from helpers.timeline.picture import coverage, flags, looks
 from helpers.timeline.picture.coverage import LAYERS, Floats, Integers
 from helpers.timeline.picture.layout import EDGE, OrderScale, Scale, Stack, StepScale, TimeScale
@@ -178,9 +178,9 @@ class _Picture:
     def _draw_lanes(self, ordered: bool, top: float) -> float:
         self.stuck = {wait.lane: wait for wait in self.timeline.stuck.waits if not wait.on.internal}
         self.spans = [self._cut(lane.columns) for lane in self.timeline.spans]
-        holds = self._public(self.timeline.holds.columns, "lock")
+        holds = public(self.timeline.holds.columns, "lock", self.timeline.objects)
         self.holds = self._cut(holds, beyond=holds["open"])
-        wakeups = self._public(self.timeline.wakeups.columns, "through")
+        wakeups = public(self.timeline.wakeups.columns, "through", self.timeline.objects)
         if between := self.between:
             wakeups = wakeups[(wakeups["until"] >= between[0]) & (wakeups["at"] <= between[1])]
         self.wakeups = wakeups
@@ -228,11 +228,6 @@ class _Picture:
         return y + 6 if lines else y
 
     # ------------------------------------------------------------------------------ reading the timeline
-
-    def _public(self, columns: npt.NDArray[Any], through: str) -> npt.NDArray[Any]:
-        """Leave out what happened on objects made inside the standard library."""
-        internal = np.array([thing.internal for thing in self.timeline.objects], dtype=bool)
-        return columns[~internal[columns[through]]] if internal.any() else columns
 
     def _cut(self, columns: npt.NDArray[Any], beyond: Any = False) -> npt.NDArray[Any]:
         """What of these stretches is to be seen; some go on `beyond` their end."""
@@ -288,11 +283,7 @@ class _Picture:
         return lane.cpu / ran if lane.cpu < STARVED * ran else 1.0
 
     def _ending(self, lane: Lane) -> _Ending:
-        if lane.died is not None:
-            moment = lane.died
-        else:
-            ends = self.timeline.spans[lane.number].columns["end"]
-            moment = float(ends.max()) if len(ends) else lane.born
+        moment = end_of(lane, self.timeline.spans[lane.number])
         if not self._is_seen(moment):
             later = self.between is not None and moment > self.between[1]
             return _Ending(self.scale.last if later else self.scale.first, "", False, "", PALE_INK)
