@@ -30,7 +30,7 @@ from types import (
 from typing import Any
 
 from helpers.schedules import containers
-from helpers.schedules.containers import Kind, Place, kind_of
+from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Kind, Place, kind_of
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model import queues
 
@@ -41,16 +41,18 @@ class Spot:
     Attributes:
         site: file, line and column.
         key: name of the attribute or variable.
+        name: what is touched, as the program writes it: ``"counter"``.
         reads: the access in words, should it be a read: ``"read counter"``.
         writes: the same for a write.
         how: how attributes of `type` are found; what was looked up last.
     """
 
-    __slots__ = ("how", "key", "reads", "site", "type", "writes")
+    __slots__ = ("how", "key", "name", "reads", "site", "type", "writes")
 
     def __init__(self, site: Site, key: str, name: str) -> None:
         self.site = site
         self.key = key
+        self.name = name
         self.reads = f"read {name}"
         self.writes = f"write {name}"
         self.type: type | None = None
@@ -133,7 +135,7 @@ def not_followed(spot: Spot) -> None:
     """A piece of the program that cannot be followed is about to run."""
     execution = current()
     if execution is not None:
-        execution.cannot_follow(spot.reads[5:], spot.site)
+        execution.cannot_follow(spot.name, spot.site)
 
 
 # --- variables -------------------------------------------------------------------------------------------
@@ -231,7 +233,7 @@ def _find_how(type_: type, name: str, write: bool) -> int:
         return _SLOT
     if hasattr(type(found), "__set__") or hasattr(type(found), "__delete__"):
         return NOTHING  # a property: its functions are followed
-    if not type_.__dictoffset__ and not type_.__flags__ & _MADE_BY_CLASS_STATEMENT:
+    if not type_.__dictoffset__ and not type_.__flags__ & MADE_BY_CLASS_STATEMENT:
         return NOTHING
     if found is _MISSING:
         return _INSTANCE if type_.__dictoffset__ else NOTHING
@@ -239,7 +241,6 @@ def _find_how(type_: type, name: str, write: bool) -> int:
 
 
 _MISSING = object()
-_MADE_BY_CLASS_STATEMENT = 0x200  # CPython's Py_TPFLAGS_HEAPTYPE: others cannot change
 _THREADS_OWN: tuple[type, ...] = (__import__("_thread")._local, super)
 
 
@@ -260,15 +261,27 @@ def forget_types() -> None:
     _spots.clear()
 
 
-def read_by_name(execution: Execution, held: Any, name: str, spot: Spot) -> bool:
-    """An attribute is about to be read by code that is not rewritten; returns whether that is a step."""
-    how = how_found(type(held), name, False)
+def read_by_name(execution: Execution, held: Any, name: str, spot: Spot) -> None:
+    """An attribute is about to be read by code that is not rewritten."""
+    _report_read(execution, held, name, how_found(type(held), name, False), spot)
+
+
+def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spot) -> None:
     if how == NOTHING:
-        return False
+        return
     if how == _OF_QUEUE:
         queues.look_inside(held, name, False, spot.site, spot.reads)
-        return False
-    return report(execution, places_of_attribute(held, name, how, False), False, spot)
+        return
+    if how <= _SLOT:
+        stepped = execution.access(held, name, False, spot.site, spot.reads)
+    else:
+        stepped = report(execution, places_of_attribute(held, name, how, False), False, spot)
+    if stepped:
+        try:
+            value = look_up(held, name)
+        except Exception:
+            return
+        execution.saw(value)
 
 
 def places_of_attribute(held: Any, name: str, how: int, write: bool) -> list[Place]:
@@ -288,7 +301,7 @@ def _classes(type_: type, name: str) -> list[Place]:
     """
     places: list[Place] = []
     for base in type.__dict__["__mro__"].__get__(type_) or ():
-        if base.__flags__ & _MADE_BY_CLASS_STATEMENT:
+        if base.__flags__ & MADE_BY_CLASS_STATEMENT:
             places.append((base, name))
         if name in vars(base):
             break
@@ -321,39 +334,22 @@ def read_attribute(held: Any, spot: Spot) -> Any:
         spot.how = how_found(type_, spot.key, False)
         spot.type = type_
         _spots.append(spot)
-    how = spot.how
-    if how == NOTHING:
-        return held
-    if how == _OF_QUEUE:
-        queues.look_inside(held, spot.key, False, spot.site, spot.reads)
-        return held
-    if how <= _SLOT:
-        stepped = execution.access(held, spot.key, False, spot.site, spot.reads)
-    else:
-        places = places_of_attribute(held, spot.key, how, False)
-        stepped = bool(places) and report(execution, places, False, spot)
-    if stepped:
-        try:
-            value = look_up(held, spot.key)
-        except Exception:
-            return held
-        execution.saw(value)
+    _report_read(execution, held, spot.key, spot.how, spot)
     return held
 
 
 def write_attribute(held: Any, spot: Spot) -> Any:
     """An attribute is about to be assigned or deleted."""
-    global _written
     execution = current()
-    if execution is None:
-        return held
-    finished()
-    report_written(execution, held, spot.key, spot)
+    if execution is not None:
+        report_written(execution, held, spot.key, spot)
     return held
 
 
 def report_written(execution: Execution, held: Any, name: str, spot: Spot) -> None:
+    """Say that an attribute is about to be assigned or deleted, whoever does it."""
     global _written
+    finished()
     how = how_found(type(held), name, True)
     if how == NOTHING:
         return
@@ -466,7 +462,7 @@ def _make(execution: Execution, held: Any, key: Any, spot: Spot) -> None:
     Looks, makes a value, then puts it, as three steps.
     """
     factory = held.default_factory
-    if isinstance(factory, type) and not factory.__flags__ & 0x200:
+    if isinstance(factory, type) and not factory.__flags__ & MADE_BY_CLASS_STATEMENT:
         return  # a built-in type: all in one step
     if factory is None or not containers.plain(key) or dict.__contains__(held, key):
         return
@@ -576,9 +572,9 @@ def consumed(execution: Execution, held: Any, spot: Spot) -> Any:
     kind = kind_of(type(held))
     if kind is not None and "__iter__" in kind.own:
         return held
-    if type(held) is GeneratorType or containers.calls_back(held):
+    if containers.calls_back(held):
         return stepwise(held, spot)
-    places = [place for each in containers.sources(held) for place in containers.whole(each)]
+    places = containers.gone_through(held)
     if containers.is_iterator(type(held)):
         report(execution, [(held, None), *places], True, spot)
     elif report(execution, places, False, spot):
@@ -647,10 +643,8 @@ def before_step(held: Any, alone: bool, spot: Spot) -> Execution | None:
         return None
     if type(held) is GeneratorType:
         return execution if _enter(execution, held, spot) else None
-    if issubclass(type(held), dict):
-        places = size(held)  # the keys alone
-    else:
-        places = [place for source in containers.sources(held) for place in containers.whole(source)]
+    # Of a dictionary the keys alone.
+    places = size(held) if issubclass(type(held), dict) else containers.gone_through(held)
     if alone:  # an iterator changes itself with every step; what it goes through is only read
         stepped = bool(execution.access(held, None, True, spot.site, spot.writes))
         return execution if report(execution, places, False, spot) or stepped else None
@@ -780,7 +774,7 @@ def chained(held: Any, spot: Spot) -> Any:
         return held
     execution = current()
     if execution is not None and report(execution, _of(held), False, spot):
-        execution.cannot_follow(f"{spot.reads[5:]} is compared twice in one expression", spot.site)
+        execution.cannot_follow(f"{spot.name} is compared twice in one expression", spot.site)
     return held
 
 
@@ -807,21 +801,14 @@ def augment(spot: Spot, operation: Callable[[Any, Any], Any], left: Any, right: 
         return operate(spot, operation, left, right)
     execution = current()
     if execution is not None:
-        places = containers.whole(left)
-        for source in containers.sources(right):
-            places += containers.whole(source)
-        if containers.calls_back(right):
+        places = [*containers.whole(left), *containers.gone_through(right)]
+        bit_by_bit = containers.calls_back(right)
+        if bit_by_bit:
             right = stepwise(right, spot)
-            _taken_meanwhile(execution, report(execution, places, True, spot), spot)
-        else:
-            report(execution, places, True, spot)
+        # With code of the program in between, that is no one step.
+        if report(execution, places, True, spot) and bit_by_bit:
+            execution.cannot_follow(f"{spot.name} is changed bit by bit while a generator runs", spot.site)
     return starmap(operation, ((left, right),))
-
-
-def _taken_meanwhile(execution: Execution, stepped: bool, spot: Spot) -> None:
-    """A container changes while code of the program runs in between: that is no one step."""
-    if stepped:
-        execution.cannot_follow(f"{spot.writes[6:]} is changed bit by bit while a generator runs", spot.site)
 
 
 _IN_PLACE: dict[type, set[str]] = {
@@ -846,8 +833,7 @@ def member(held: Any, element: Any, spot: Spot) -> Any:
     if kind is not None and kind.keyed and containers.plain(element):
         report(execution, [(held, (element,))], False, spot)
     else:
-        places = [place for source in containers.sources(held) for place in containers.whole(source)]
-        report(execution, places, False, spot)
+        report(execution, containers.gone_through(held), False, spot)
     return held
 
 
@@ -865,11 +851,8 @@ def matched(held: Any, names: tuple[str, ...], spot: Spot) -> Any:
         return held
     places: list[Place] = []
     _look_apart(held, (*names, *getattr(type(held), "__match_args__", ())), places)
-    if len(places) > 1:
-        if report(execution, places, False, spot):
-            execution.cannot_follow("match takes a shared object apart in one step", spot.site)
-    else:
-        report(execution, places, False, spot)
+    if report(execution, places, False, spot) and len(places) > 1:
+        execution.cannot_follow("match takes a shared object apart in one step", spot.site)
     return held
 
 

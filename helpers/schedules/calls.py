@@ -46,7 +46,6 @@ from helpers.schedules.accesses import (
     combined,
     consumed,
     delete_item,
-    finished,
     forget,
     look_up,
     member,
@@ -120,11 +119,7 @@ def _needs_no_look(function: Any, spot: Spot) -> bool:
             return False
         return _remember(function.__code__)
     if issubclass(type(function), type):
-        if (
-            function in _CONSUMERS
-            or function in _FUNCTIONS
-            or not (is_own_class(function) or _only_keeps(function))
-        ):
+        if function in _FUNCTIONS or not (is_own_class(function) or _only_keeps(function)):
             return False
         return _remember(function)
     return not issubclass(type(function), _OF_C)  # an object with `__call__`: in Python, or of no interest
@@ -215,29 +210,30 @@ def prepare(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Iterat
     """
     execution = current()
     if execution is not None:
+        writes = None
         if type(function) is BuiltinFunctionType:
             held = function.__self__
             writes = _AT_ONCE.get((type(held), function.__name__))
-            if writes is not None:
-                if execution.access(held, None, writes, spot.site, spot.writes if writes else spot.reads):
-                    if not writes:
-                        execution.saw(held)
-                    elif function.__name__ == "append" and args:
-                        execution.saw(args[0])
-                return starmap(partial(function, **keywords) if keywords else function, (args,))
-        inner = function.__func__ if type(function) is MethodType else function
-        known = id(inner.__code__ if type(inner) is FunctionType else inner) in followed
-        if not known and (instead := stand_in(inner)) is not None:
-            function = instead
-        elif not known and not _needs_no_look(inner, spot):
-            function, args = _announce(execution, spot, function, args, keywords)
+        if writes is not None:
+            if execution.access(held, None, writes, spot.site, spot.writes if writes else spot.reads):
+                if not writes:
+                    execution.saw(held)
+                elif function.__name__ == "append" and args:
+                    execution.saw(args[0])
+        else:
+            inner = function.__func__ if type(function) is MethodType else function
+            known = id(inner.__code__ if type(inner) is FunctionType else inner) in followed
+            if not known and (instead := stand_in(inner)) is not None:
+                function = instead
+            elif not known and not _needs_no_look(inner, spot):
+                function, args = _announce(execution, spot, function, args, keywords)
     return starmap(partial(function, **keywords) if keywords else function, (args,))
 
 
 # The usual methods: each touches all of its list or deque, nothing else, and runs no code of the program's.
 # The value says whether it writes.
 _AT_ONCE: dict[tuple[type, str], bool | None] = {
-    (type_, name): containers.Kind(type_, type_).does(name)
+    (type_, name): Kind(type_, type_).does(name)
     for type_ in (list, collections.deque)
     for name in ("append", "appendleft", "pop", "popleft", "clear", "reverse", "copy")
     if hasattr(type_, name)
@@ -275,18 +271,6 @@ def _announce(
         if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
             report(execution, [(owner, None)], True, spot)
         return function, _given_away(execution, spot, function, args, keywords)
-    elif type_ is FunctionType:
-        if function in _FUNCTIONS:
-            return function, _FUNCTIONS[function](execution, spot, args, keywords)
-        return function, _given_away(execution, spot, function, args, keywords)
-    elif issubclass(type_, type):
-        if function in _CONSUMERS:
-            return function, _consumes(execution, spot, args, keywords)
-        if function in _FUNCTIONS:
-            return function, _FUNCTIONS[function](execution, spot, args, keywords)
-        if is_own_class(function) or _only_keeps(function):
-            return function, args
-        return function, _given_away(execution, spot, function, args, keywords)
     if type_ is operator.itemgetter:
         return function, _shows(execution, spot, args, keywords)
     if type_ is operator.attrgetter and args:
@@ -306,8 +290,14 @@ def _announce(
         handler = None
     if handler is not None:
         return function, handler(execution, spot, args, keywords)
-    if issubclass(type_, _OF_C) and not _only_keeps(function):
-        return function, _given_away(execution, spot, function, args, keywords)
+    if type_ is FunctionType:
+        given_away = True
+    elif issubclass(type_, type):
+        given_away = not (is_own_class(function) or _only_keeps(function))
+    else:
+        given_away = issubclass(type_, _OF_C) and not _only_keeps(function)
+    if given_away:
+        args = _given_away(execution, spot, function, args, keywords)
     return function, args
 
 
@@ -348,41 +338,49 @@ def _method(
         return function, args
     places = size(owner) if name == "__len__" else containers.whole(owner)
     if name in containers.TAKES_APART:
-        args = tuple(_beside(execution, spot, each, places, does) for each in args)
+        args = tuple(_beside(spot, each, places) for each in args)
     stepped = report(execution, places, does, spot)
     if stepped:
         if not does or name in ("append", "add"):
             execution.saw(owner if not does else args[0] if args else owner)
         if _runs_program(name, owner, kind, args, keywords):
             execution.cannot_follow(
-                f"{spot.reads[5:]} runs the program's own code while it is under way", spot.site
+                f"{spot.name} runs the program's own code while it is under way", spot.site
             )
     return function, args
 
 
-def _beside(execution: Execution, spot: Spot, given: Any, places: list[Place], does: bool) -> Any:
+def _beside(spot: Spot, given: Any, places: list[Place]) -> Any:
     """Add what a method takes from another container to what it touches."""
-    if type(given) is GeneratorType or containers.calls_back(given):
+    if containers.calls_back(given):
         return stepwise(given, spot)
-    for source in containers.sources(given):
-        places += containers.whole(source)
+    places += containers.gone_through(given)
     return given
 
 
 def _runs_program(name: str, owner: Any, kind: Kind, args: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
     """Whether a method of a container calls functions of the program before it is done."""
     if name == "sort":
-        key = keywords.get("key")
-        return isinstance(key, (FunctionType, MethodType)) or not _alike(owner, "__lt__")
+        return _ordered_by_program(owner, keywords)
     if name in _COMPARES:
         return not _alike((*kind.base.__iter__(owner), *args), "__eq__")  # type: ignore[attr-defined]
     return any(type(each) is map for each in args)
 
 
-def _alike(elements: Iterable[Any], method: str) -> bool:
-    """Whether all elements are compared without code of the program's own."""
+def _ordered_by_program(elements: Iterable[Any], keywords: dict[str, Any]) -> bool:
+    """Whether putting elements in order runs code of the program's own."""
+    return _is_python(keywords.get("key")) or not _alike(elements, "__lt__")
+
+
+def _is_python(function: Any) -> bool:
+    return isinstance(function, (FunctionType, MethodType))
+
+
+def _alike(elements: Iterable[Any], *methods: str) -> bool:
+    """Whether these methods of all elements are no code of the program's own."""
+    types = {type(each) for each in elements}
     return not any(
-        isinstance(getattr(type_, method, None), FunctionType) for type_ in {type(each) for each in elements}
+        isinstance(getattr(type_, method, None), FunctionType) for type_ in types for method in methods
     )
 
 
@@ -423,11 +421,10 @@ def _method_of_other(
                 shown(each, spot)
         return args
     if name in ("__setattr__", "__delattr__") and args:
-        finished()
         report_written(execution, owner, args[0], spot)
         return args
     if name == "__getattribute__" and args:
-        _read_by_name(execution, spot, owner, args[0])
+        read_by_name(execution, owner, args[0], spot)
         return args
     if name == "__next__" or type_ is GeneratorType:
         if type_ is GeneratorType or containers.is_iterator(type_):
@@ -439,9 +436,7 @@ def _method_of_other(
         report(execution, [(owner, None)], True, spot)
         return args
     if issubclass(type_, io.IOBase):
-        execution.cannot_follow(
-            f"{spot.reads[5:]} uses a file, which the next schedule finds changed", spot.site
-        )
+        execution.cannot_follow(f"{spot.name} uses a file, which the next schedule finds changed", spot.site)
         return args
     if type_ in WITHOUT_CHANGE or type_.__module__ in _UNCHANGING or _only_keeps(type_) or name in _QUIET:
         return args
@@ -485,13 +480,12 @@ def _consumes(
         kind = kind_of(type(each))
         if kind is not None and "__iter__" in kind.own:
             continue
-        if type(each) is GeneratorType or containers.calls_back(each):
+        if containers.calls_back(each):
             given[number] = stepwise(each, spot)
             continue
-        found = [place for source in containers.sources(each) for place in containers.whole(source)]
-        if containers.is_iterator(type(each)) and not isinstance(each, Bound):
+        if containers.is_iterator(type(each)):
             alone.append((each, None))
-        places += found
+        places += containers.gone_through(each)
     if alone:
         report(execution, alone, True, spot)
     if report(execution, places, False, spot):
@@ -505,20 +499,15 @@ def _with_key(
     """`max(x, key=f)`: goes through it with code of the program in between."""
     if len(args) != 1:
         return args
-    key, held = keywords.get("key"), args[0]
-    if isinstance(key, (FunctionType, MethodType)) or not _compared_quietly(held):
-        return (stepwise(held, spot),)
+    if _is_python(keywords.get("key")) or not _compared_quietly(args[0]):
+        return (stepwise(args[0], spot),)
     return _consumes(execution, spot, args, keywords)
 
 
 def _compared_quietly(held: Any) -> bool:
     kind = kind_of(type(held))
     elements = kind.base.__iter__(held) if kind is not None else ()  # type: ignore[attr-defined]
-    methods = ("__lt__", "__gt__", "__add__", "__radd__", "__bool__", "__len__")
-    types = {type(each) for each in elements}
-    return not any(
-        isinstance(getattr(type_, method, None), FunctionType) for type_ in types for method in methods
-    )
+    return _alike(elements, "__lt__", "__gt__", "__add__", "__radd__", "__bool__", "__len__")
 
 
 def _first_is_callable(
@@ -527,7 +516,7 @@ def _first_is_callable(
     """`reduce(f, x)`: goes through what comes after a function."""
     if not args:
         return args
-    if isinstance(args[0], (FunctionType, MethodType)):
+    if _is_python(args[0]):
         return (args[0], *(stepwise(each, spot) for each in args[1:2]), *args[2:])
     return (args[0], *_consumes(execution, spot, args[1:2], keywords), *args[2:])
 
@@ -570,23 +559,14 @@ def _reads_by_name(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     if len(args) > 1 and isinstance(args[1], str):
-        _read_by_name(execution, spot, args[0], args[1])
+        read_by_name(execution, args[0], args[1], spot)
     return args
-
-
-def _read_by_name(execution: Execution, spot: Spot, held: Any, name: str) -> None:
-    if read_by_name(execution, held, name, spot):
-        try:
-            value = look_up(held, name)
-        except Exception:
-            return
-        execution.saw(value)
 
 
 def _read_path(execution: Execution, spot: Spot, held: Any, path: list[str]) -> None:
     """`a.b.c` of something: all but the last are looked up to find where that is."""
     for name in path:
-        _read_by_name(execution, spot, held, name)
+        read_by_name(execution, held, name, spot)
         try:
             held = look_up(held, name)
         except Exception:
@@ -597,7 +577,6 @@ def _writes_by_name(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     if len(args) > 1 and isinstance(args[1], str):
-        finished()
         report_written(execution, args[0], args[1], spot)
     return args
 
@@ -649,12 +628,7 @@ def _in_place(
 ) -> tuple[Any, ...]:
     if len(args) == 2 and kind_of(type(args[0])) is not None:
         report(execution, containers.whole(args[0]), True, spot)
-        report(
-            execution,
-            [p for source in containers.sources(args[1]) for p in containers.whole(source)],
-            False,
-            spot,
-        )
+        report(execution, containers.gone_through(args[1]), False, spot)
     return args
 
 
@@ -664,13 +638,9 @@ def _changes_first(
     """`heappush(heap, x)`: changes the list it is given."""
     if not args or kind_of(type(args[0])) is None:
         return args
-    runs_program = isinstance(keywords.get("key"), (FunctionType, MethodType)) or not _alike(
-        (*args[0], *args[1:]), "__lt__"
-    )
+    runs_program = _ordered_by_program(itertools.chain(args[0], args[1:]), keywords)
     if report(execution, containers.whole(args[0]), True, spot) and runs_program:
-        execution.cannot_follow(
-            f"{spot.reads[5:]} runs the program's own code while it is under way", spot.site
-        )
+        execution.cannot_follow(f"{spot.name} runs the program's own code while it is under way", spot.site)
     return args
 
 
@@ -689,11 +659,6 @@ def _given_away(
     return args
 
 
-_CONSUMERS: set[type] = {
-    list, tuple, set, frozenset, dict, bytes, bytearray, array.array, collections.deque,
-    collections.OrderedDict,
-    collections.defaultdict,
-}  # fmt: skip
 _Handler = Callable[[Execution, Spot, tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]
 
 
@@ -704,6 +669,11 @@ def _keeps(
 
 
 _FUNCTIONS: dict[Any, _Handler] = {
+    **dict.fromkeys(
+        (list, tuple, set, frozenset, dict, bytes, bytearray, array.array, collections.deque,
+         collections.OrderedDict, collections.defaultdict),
+        _consumes,
+    ),
     **dict.fromkeys((any, all, itertools.product, itertools.permutations, itertools.combinations), _consumes),
     **dict.fromkeys((sorted, sum), _consumes),
     **dict.fromkeys((min, max), _with_key),

@@ -129,7 +129,7 @@ class Classes(Tree):
                     write = operation.writes
                     if since and self._met(task, operation.target, write, since):
                         since = 0
-                    self._races_with(execution, task, operation, write, log, since)
+                    self._races_with(task, operation, write, log, since)
                 continue
             touched = _touched(operation, task.daemon)
             if since and any(self._met(task, target, write, since) for target, write in touched):
@@ -138,7 +138,7 @@ class Classes(Tree):
             for target, write in touched:
                 log = self._log.get(target)
                 if log:
-                    self._races_with(execution, task, operation, write, log, since)
+                    self._races_with(task, operation, write, log, since)
 
     def _met(self, task: Task, target: Hashable, write: bool, since: int) -> bool:
         """Whether another task has done something there since then that the task's next step depends on."""
@@ -151,7 +151,6 @@ class Classes(Tree):
 
     def _races_with(
         self,
-        execution: Execution,
         task: Task,
         operation: Operation,
         write: bool,
@@ -174,12 +173,12 @@ class Classes(Tree):
                 continue  # until then it could not have been done
             if wrote and found:
                 break  # it comes before the read that was found: in turn, once that is tried the other way
-            self._try_before(execution, step, task)
+            self._try_before(step, task)
             if wrote:
                 break
             found = True
 
-    def _try_before(self, execution: Execution, step: int, task: Task) -> None:
+    def _try_before(self, step: int, task: Task) -> None:
         """Have the other order tried: what `task` would do next before what was done at `step`."""
         stack = self.stack
         node = stack[step]

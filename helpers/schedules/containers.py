@@ -15,6 +15,7 @@ import itertools
 from types import FunctionType, GeneratorType, MappingProxyType, MethodType, WrapperDescriptorType
 from typing import Any
 
+MADE_BY_CLASS_STATEMENT = 0x200  # CPython's Py_TPFLAGS_HEAPTYPE: other types cannot change
 Place = tuple[Any, Any]  # an object, and which of its parts: a key in a tuple of one, or None for its make-up
 
 _LIST_WRITES = {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}
@@ -178,6 +179,11 @@ def whole(held: Any) -> list[Place]:
     if isinstance(held, dict):
         places += [(held, (key,)) for key in dict.keys(held) if plain(key)]
     return places
+
+
+def gone_through(held: Any) -> list[Place]:
+    """All that is read when something is gone through: see `sources`."""
+    return [place for source in sources(held) for place in whole(source)]
 
 
 def deep(held: Any, into: list[Place] | None = None, seen: set[int] | None = None) -> list[Place]:

@@ -27,32 +27,19 @@ that a `join` sees an ended thread. They happen as soon as they can.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers.schedules import leftovers
-from helpers.schedules.operation import (
-    CLOCK,
-    EXIT,
-    Exit,
-    Operation,
-    Read,
-    ReadAll,
-    Site,
-    Unwind,
-    Wait,
-    Write,
-    WriteAll,
-)
+from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
 from helpers.schedules.spinning import Spin, Turns
 from helpers.schedules.workers import Worker, allocate_lock, code_of, current, hire, raise_in, where_is
 
 if TYPE_CHECKING:
     from helpers.schedules.search import Search
 
-__all__ = ["CLOCK", "EXIT", "Execution", "Operation", "Site", "Task", "Unwind", "Wait", "current"]
+__all__ = ["Execution", "Operation", "Site", "Task", "current"]
 
 # A loop that goes round so often without a step is taken to go on for ever.
 MOST_TURNS = 100_000
@@ -169,7 +156,6 @@ class Execution:
         broken: an error of the library itself, or None.
         output: what the program printed.
         notes: what could not be followed, with the place.
-        deadline: when it is given up though it has not ended, by the real clock.
         clock: kept by the model of the clock.
         main_state: kept by the model of threads.
     """
@@ -188,9 +174,9 @@ class Execution:
         self.output: list[str] = []
         self.notes: dict[tuple[str, Site | None], None] = {}
         self.clock: Any = None
-        self.deadline = math.inf
         self.main_state: Any = None
         self.threads_made = 0  # for the names threads get when the program gives none
+        self.pools_made = 0  # and executors
         self.versions: dict[Hashable, int] | None = None  # of what is written, once somebody may spin
         self.around = 0  # turns of loops since the last step
         self._around_since = 0

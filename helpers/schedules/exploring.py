@@ -17,7 +17,7 @@ from helpers.schedules.printing import captured
 from helpers.schedules.reaching import Reached
 from helpers.schedules.result import Failure, Result, Schedule
 from helpers.schedules.rewriting import visible
-from helpers.schedules.search import All, Bounded, Replay, Search, Tree
+from helpers.schedules.search import All, Bounded, Replay, Tree
 from helpers.schedules.substitution import substituted
 from helpers.schedules.verdicts import Verdict, in_words, judge, without_addresses
 from helpers.schedules.watching import Watched
@@ -92,7 +92,7 @@ def explore(
         stopped = ""
         try:
             while not stopped:
-                tally.run(search, scenario, began + seconds)
+                tally.run(search, scenario)
                 if search.grown:
                     tally.clear()
                     if restarted is not None:
@@ -104,7 +104,7 @@ def explore(
                     stopped = f"The search was stopped after {seconds:g} seconds"
         except KeyboardInterrupt:
             stopped = "The search was interrupted"
-        failures, more = _failures(scenario, tally, search.racy)
+        failures, shortest, more = _failures(scenario, tally.groups, search.racy)
     said = dict.fromkeys([*(_said(*note) for note in (*reached.notes, *tally.notes)), *more])
     if stopped:
         said[f"{stopped}: there may be more schedules."] = None
@@ -114,7 +114,7 @@ def explore(
         failing=tally.failing,
         exhausted=not incomplete,
         failures=failures,
-        shortest=tally.shortest(failures),
+        shortest=shortest,
         mode=mode,
         bound=bound if mode == "bound" else None,
         seconds=real_monotonic() - began,
@@ -130,8 +130,8 @@ def replay(scenario: Scenario, schedule: Schedule | str, racy: Iterable[Hashable
     picks = notation.read(string)
     with installed(scenario):
         shown, execution = show(scenario, picks, racy)
-    if execution.cut is not None and execution.cut[0] in ("different", "hangs"):
-        raise ValueError(f"{string!r} cannot be replayed: {execution.cut[1]}")
+    if why := _given_up(execution):
+        raise ValueError(f"{string!r} cannot be replayed: {why}")
     search = execution.search
     assert isinstance(search, Replay)
     if search.made < len(search.picks):
@@ -190,14 +190,19 @@ def show(scenario: Scenario, picks: Iterable[int], racy: Iterable[Hashable]) -> 
         bare = Schedule(string, execution.steps(), None, without_addresses("".join(execution.output)))
         if verdict is None:
             return bare
-        words = in_words(execution, verdict)
-        return replace(bare, failure=Failure(words.kind, words.message, words.thread, words.line, 1, bare))
+        return replace(bare, failure=in_words(execution, verdict, bare))
 
     shown: Schedule | None = execution.run(scenario, threading.main_thread(), look)
     if execution.refused:
         raise ValueError(execution.refused)
     assert shown is not None
     return shown, execution
+
+
+def _given_up(execution: Execution) -> str:
+    """Why nothing can be said of a schedule, or "". One that seems to go on for ever is a finding."""
+    kind, why = execution.cut or ("", "")
+    return why if kind in ("different", "hangs") else ""
 
 
 # --- counting ------------------------------------------------------------------------------------------
@@ -236,21 +241,19 @@ class _Tally:
         self.groups: dict[Verdict, _Group] = {}
         self.notes: dict[tuple[str, Site | None], None] = {}
         self.stopped = ""
-        self.ranks: dict[int, tuple[int, int]] = {}
 
-    def run(self, search: Tree, scenario: Scenario, deadline: float) -> None:
+    def run(self, search: Tree, scenario: Scenario) -> None:
         """Run the schedule that the search has come to, and count it."""
         execution = Execution(search)
-        execution.deadline = deadline
-        verdict = execution.run(scenario, _main, self._look)
+        verdict = execution.run(scenario, threading.main_thread(), self._look)
         execution.forget()
         if execution.refused:
             raise ValueError(execution.refused)
         if search.grown or search.redundant:
             return
         self.notes |= execution.notes
-        if execution.cut is not None and execution.cut[0] not in ("steps", "turns"):
-            self.stopped = f"The search was stopped, because {execution.cut[1]}"
+        if why := _given_up(execution):
+            self.stopped = f"The search was stopped, because {why}"
             return
         self.schedules += 1
         if verdict is None:
@@ -268,39 +271,25 @@ class _Tally:
 
     def _look(self, execution: Execution) -> Verdict | None:
         search = execution.search
-        if (
-            search.grown
-            or search.redundant
-            or (
-                execution.cut is not None
-                and execution.cut[0]
-                in (
-                    "different",
-                    "hangs",
-                )
-            )
-        ):
+        if search.grown or search.redundant or _given_up(execution):
             return None
         if self._ended is not None:
             self._ended(execution)
         return judge(execution)
 
-    def shortest(self, failures: tuple[Failure, ...]) -> Schedule | None:
-        """The failing schedule with the fewest preemptions, then the fewest steps."""
-        best = min(failures, key=lambda failure: self.ranks[id(failure)], default=None)
-        return None if best is None else best.shortest
-
-
-_main = threading.main_thread()
-
 
 def _failures(
-    scenario: Scenario, tally: _Tally, racy: Iterable[Hashable]
-) -> tuple[tuple[Failure, ...], list[str]]:
-    """Replay the shortest of each group, to say what went wrong; those with the same words are one."""
+    scenario: Scenario, groups: dict[Verdict, _Group], racy: Iterable[Hashable]
+) -> tuple[tuple[Failure, ...], Schedule | None, list[str]]:
+    """Replay the shortest of each group, to say what went wrong; those with the same words are one.
+
+    Returns:
+        The failures, the most frequent first; the schedule that fails with the fewest preemptions, then the
+        fewest steps; and notes.
+    """
     told: dict[tuple[Any, ...], tuple[Failure, tuple[int, int]]] = {}
     notes: list[str] = []
-    ranked = sorted(tally.groups.items(), key=lambda item: item[1].rank)
+    ranked = sorted(groups.items(), key=lambda item: item[1].rank)
     for verdict, group in ranked[:MOST_FAILURES]:
         picks = [pick for _, pick in group.taken]
         shown, _ = show(scenario, picks, racy)
@@ -319,14 +308,13 @@ def _failures(
             told[key] = replace(failure, count=group.count, shortest=shown), group.rank
     if len(ranked) > MOST_FAILURES:
         notes.append(f"It fails in {len(ranked):,} ways; {MOST_FAILURES} of them are shown.")
-    failures = []
-    for failure, rank in told.values():
+    for failure, _ in told.values():
         # A schedule and its failure name each other.
         whole = replace(failure.shortest, failure=failure)
         object.__setattr__(failure, "shortest", whole)
-        failures.append(failure)
-        tally.ranks[id(failure)] = rank
-    return tuple(sorted(failures, key=lambda failure: -failure.count)), notes
+    frequent = sorted(told.values(), key=lambda each: -each[0].count)
+    best = min(frequent, key=lambda each: each[1], default=None)
+    return tuple(failure for failure, _ in frequent), None if best is None else best[0].shortest, notes
 
 
 def _said(what: str, site: Site | None) -> str:
@@ -341,6 +329,3 @@ def _search(mode: str, bound: int) -> Tree:
             raise ValueError(f"bound must be a whole number of preemptions, 0 or more, not {bound!r}")
         return Bounded(bound)
     return All() if mode == "all" else Classes()
-
-
-_ = Search

@@ -29,19 +29,18 @@ class Leftovers:
     """Places in memory and what each held when a schedule first looked at it.
 
     Attributes:
-        places: by the object and its part: the object, so that no other gets its `id`, what it held, and in
-            which execution.
+        places: by the object and its part: the object, so that no other gets its `id`, and what it held.
     """
 
     def __init__(self) -> None:
-        self.places: dict[tuple[int, Hashable], tuple[Any, Any, int]] = {}
+        self.places: dict[tuple[int, Hashable], tuple[Any, Any]] = {}
         self._executions = 0
         self._lasting: set[tuple[int, Hashable]] = set()  # those met in more than one execution
 
     def begin(self) -> bool:
         """An execution begins; returns whether there is anything to look for in it."""
         self._executions += 1
-        if self._executions > LEARNING:
+        if self._executions == LEARNING + 1:
             for place in self.places.keys() - self._lasting:
                 del self.places[place]
         return bool(self.places) or self._executions <= LEARNING
@@ -52,10 +51,9 @@ class Leftovers:
         known = self.places.get(place)
         if known is None:
             if self._executions <= LEARNING:
-                self.places[place] = about, _state(about, key), self._executions
+                self.places[place] = about, _state(about, key)
             return False
-        if known[2] != self._executions:
-            self._lasting.add(place)
+        self._lasting.add(place)
         return bool(known[1] != _state(about, key))
 
 

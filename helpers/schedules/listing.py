@@ -8,6 +8,8 @@ import textwrap
 from functools import lru_cache
 from typing import NamedTuple
 
+from helpers.schedules.sources import parsed
+
 
 class Listing(NamedTuple):
     """A piece of a program.
@@ -41,7 +43,7 @@ def around(file: str, line: int) -> Listing | None:
 def _bounds(source: str, line: int) -> tuple[int, int]:
     """First and last line of the innermost function, or of the statement, around a line."""
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except SyntaxError:
         return line, line
     functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]

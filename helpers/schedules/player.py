@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 from anywidget import AnyWidget
 
+from helpers.pictures import widget
 from helpers.schedules.exploring import check, every_schedule
 from helpers.schedules.playing import Play
 from helpers.schedules.stepper import Stepper
@@ -75,13 +76,7 @@ class Player(AnyWidget):
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         text = f"A player for {self._name}: run this cell in JupyterLab, and choose which thread goes next."
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        data = {
-            "application/vnd.jupyter.widget-view+json": view,
-            "text/html": f"<p>{escape(text)}</p>",
-            "text/plain": text,
-        }
-        return data, {}
+        return widget(self.model_id) | {"text/html": f"<p>{escape(text)}</p>", "text/plain": text}, {}
 
 
 def play(

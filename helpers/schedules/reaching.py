@@ -32,9 +32,12 @@ from types import (
 from typing import Any
 
 from helpers.schedules import sources
+from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT
 from helpers.schedules.execution import Site
 
 Note = tuple[str, Site | None]
+
+_MOST = 1000  # of what a container holds is looked at
 
 _HELPERS = str(Path(__file__).resolve().parent.parent) + os.sep
 _LIBRARIES = tuple(
@@ -88,7 +91,6 @@ class Reached:
         self.globals: dict[int, set[str]] = {}
         self._seen: dict[int, Any] = {}
         self._waiting: collections.deque[Any] = collections.deque()
-        self._names: set[str] = set()
 
     def note(self, what: str, site: Site | None) -> None:
         """Keep something that cannot be followed."""
@@ -117,17 +119,17 @@ class Reached:
         elif isinstance(found, functools.partial):
             self._waiting.extend((found.func, *found.args, *found.keywords.values()))
         elif isinstance(found, (list, tuple, set, frozenset, collections.deque)):
-            self._waiting.extend(tuple(found)[:1000])
+            self._waiting.extend(tuple(found)[:_MOST])
             self._waiting.append(type(found))
         elif isinstance(found, (ValuesView, ItemsView)):
-            self._waiting.extend(tuple(found)[:1000])
+            self._waiting.extend(tuple(found)[:_MOST])
         elif isinstance(found, MappingProxyType):
-            self._waiting.extend(tuple(found.values())[:1000])
+            self._waiting.extend(tuple(found.values())[:_MOST])
         elif isinstance(found, SimpleNamespace):
-            self._waiting.extend(tuple(vars(found).values())[:1000])
+            self._waiting.extend(tuple(vars(found).values())[:_MOST])
             self._waiting.append(type(found))
         elif isinstance(found, dict):
-            self._waiting.extend(tuple(found.values())[:1000])
+            self._waiting.extend(tuple(found.values())[:_MOST])
             if isinstance(found, collections.defaultdict):
                 self._waiting.append(found.default_factory)
             self._waiting.append(type(found))
@@ -231,7 +233,7 @@ class Reached:
                 self._waiting.extend(tuple(object.__getattribute__(found, "__dict__").values()))
             for base in type_.__mro__:
                 for slot in tuple(vars(base).values()):
-                    if inspect.ismemberdescriptor(slot) and base.__flags__ & 0x200:
+                    if inspect.ismemberdescriptor(slot) and base.__flags__ & MADE_BY_CLASS_STATEMENT:
                         with suppress(AttributeError):
                             self._waiting.append(slot.__get__(found))
 

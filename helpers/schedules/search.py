@@ -19,6 +19,7 @@ from helpers.schedules.operation import Operation
 
 # An execution with more steps than this is taken to go on for ever.
 MOST_STEPS = 1000
+_TOO_LONG = "steps", f"it went on for more than {MOST_STEPS:,} steps"
 
 
 class Node:
@@ -67,6 +68,10 @@ class Node:
         self.preemptions = 0
         self.past = 0
         self.logs: list[list[Any]] = []
+
+    def preempts(self) -> bool:
+        """Whether the task that went before could go on, and has to wait."""
+        return self.going >= 0 and self.pick >> 1 != self.going
 
 
 class Search:
@@ -121,7 +126,7 @@ class Tree(Search):
             self.look(execution)
             return -1
         if depth >= MOST_STEPS:
-            execution.cut = "steps", f"it went on for more than {MOST_STEPS:,} steps"
+            execution.cut = _TOO_LONG
             return -1
         before = self.stack[-1].pick >> 1 if self.stack else -1
         going = before if before >= 0 and choices >> 2 * before & 3 else -1
@@ -199,7 +204,7 @@ class Tree(Search):
 
     def preemptions(self) -> int:
         """How often, in this schedule, a task that could go on had to wait."""
-        return sum(node.going >= 0 and node.pick >> 1 != node.going for node in self.stack)
+        return sum(node.preempts() for node in self.stack)
 
 
 class All(Tree):
@@ -216,7 +221,7 @@ class Bounded(Tree):
     def enter(self, execution: Execution, node: Node) -> bool:
         if self.stack:
             before = self.stack[-1]
-            node.preemptions = before.preemptions + (before.going >= 0 and before.pick >> 1 != before.going)
+            node.preemptions = before.preemptions + before.preempts()
         if node.going >= 0 and node.preemptions >= self.bound:
             node.todo = node.choices & 3 << 2 * node.going
         return super().enter(execution, node)
@@ -240,7 +245,7 @@ class Replay(Search):
         if not choices:
             return -1
         if execution.depth >= MOST_STEPS:
-            execution.cut = "steps", f"it went on for more than {MOST_STEPS:,} steps"
+            execution.cut = _TOO_LONG
             return -1
         pick = -1
         if self.made < len(self.picks):

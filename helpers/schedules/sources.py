@@ -20,6 +20,17 @@ class NoSource(Exception):
     """The text of a function cannot be found; the exception's own text says why."""
 
 
+def parsed(text: str) -> ast.Module:
+    """The syntax tree of a program's text, without the warnings: they were said when it was compiled.
+
+    Raises:
+        SyntaxError: it is not Python.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
 class Module:
     """A file, or a notebook's cell, read once.
 
@@ -30,9 +41,7 @@ class Module:
 
     def __init__(self, lines: tuple[str, ...]) -> None:
         self.lines = lines
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said when the program itself was compiled
-            self.tree = ast.parse("".join(lines))
+        self.tree = parsed("".join(lines))
         variables.analyse(self.tree)
         self.functions: dict[tuple[int, str], list[Function]] = {}
         for node in ast.walk(self.tree):

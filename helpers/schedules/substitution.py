@@ -88,8 +88,7 @@ _WRAPPERS = (MethodType, staticmethod, classmethod, property, functools.partial)
 # Looked into at most, in search of names to be rebound.
 _MOST_OBJECTS = 10_000
 
-_LOCKS = (type(_thread.allocate_lock()), type(_thread.RLock()))
-_MADE_IN_C = (*_LOCKS, queue.SimpleQueue)
+_MADE_IN_C = (*locks.REAL, queue.SimpleQueue)
 
 
 class _Needs(NamedTuple):
@@ -413,7 +412,7 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _kind(primitive: Any) -> str:
-    return "Lock" if isinstance(primitive, _LOCKS) else "SimpleQueue"
+    return "Lock" if isinstance(primitive, locks.REAL) else "SimpleQueue"
 
 
 class _LockOfClass:

@@ -120,7 +120,7 @@ class Rewriter(ast.NodeTransformer):
             site = self._sites[place] = Site(self.file, *place)
         return self.constant(Spot(site, key, _words(at) if name is None else name), at)
 
-    def hidden(self, at: ast.AST) -> str:
+    def hidden(self) -> str:
         """A variable that no program can name."""
         self._hidden += 1
         return f".{self._hidden}"
@@ -143,6 +143,17 @@ class Rewriter(ast.NodeTransformer):
         if owner is self.scope and owner.kind == "class":
             return None
         return "cell" if owner.shares(name) else None
+
+    def hooked(
+        self, name: str, of_cell: Callable[..., Any], of_global: Callable[..., Any], at: ast.AST
+    ) -> tuple[Callable[..., Any], ast.expr] | None:
+        """Of two hooks the one for a shared variable, and what the variable is in; None for others."""
+        match self.shared(name):
+            case "cell":
+                return of_cell, self.cell(name, at)
+            case "global":
+                return of_global, self.constant(self.variables, at)
+        return None
 
     def quiet(self, node: ast.expr) -> bool:
         """Whether evaluating an expression again gives the same and takes no step."""
@@ -186,26 +197,20 @@ class Rewriter(ast.NodeTransformer):
         return self.read_name(node)
 
     def read_name(self, node: ast.Name) -> ast.expr:
-        how = self.shared(node.id)
-        if how is None:
+        found = self.hooked(node.id, accesses.read_cell, accesses.read_global, node)
+        if found is None:
             return node
-        key = self.scope.mangled(node.id)
-        if how == "cell":
-            before = self.report(accesses.read_cell, self.cell(node.id, node), self.spot(node, key), at=node)
-        else:
-            variables = self.constant(self.variables, node)
-            before = self.report(accesses.read_global, variables, self.spot(node, key), at=node)
+        hook, where = found
+        before = self.report(hook, where, self.spot(node, self.scope.mangled(node.id)), at=node)
         return placed(ast.BoolOp(ast.Or(), [before, node]), node)  # a report returns None
 
     def written(self, name: str, value: ast.expr, at: ast.AST) -> ast.expr:
         """The value of an assignment to a name, with the report that it is about to be made."""
-        how = self.shared(name)
-        if how is None:
+        found = self.hooked(name, accesses.write_cell, accesses.write_global, at)
+        if found is None:
             return value
-        spot = self.spot(at, self.scope.mangled(name), name)
-        if how == "cell":
-            return self.report(accesses.write_cell, self.cell(name, at), spot, value, at=at)
-        return self.report(accesses.write_global, self.constant(self.variables, at), spot, value, at=at)
+        hook, where = found
+        return self.report(hook, where, self.spot(at, self.scope.mangled(name), name), value, at=at)
 
     # --- attributes and items that are read ----------------------------------------------------------
 
@@ -303,7 +308,7 @@ class Rewriter(ast.NodeTransformer):
             )
             return [placed(ast.Expr(call), at), self.finished(at)]
         if isinstance(target, (ast.Tuple, ast.List)) and not self.simple(target):
-            names = [self.hidden(at) for _ in target.elts]
+            names = [self.hidden() for _ in target.elts]
             inner: list[ast.expr] = []
             stored: list[ast.stmt] = []
             for name, each in zip(names, target.elts, strict=True):
@@ -312,7 +317,7 @@ class Rewriter(ast.NodeTransformer):
                 if isinstance(each, ast.Starred):
                     slot, where = ast.Starred(slot, ast.Store()), each.value
                 inner.append(slot)
-                taken = self.unpacked(where, placed(ast.Name(name, ast.Load()), where))
+                taken = self.unpacked(where, _load(name, where))
                 stored += [*self.store(where, taken, at), _delete(name, at)]
             pattern = _at_all(ast.Tuple(inner, ast.Store()), target)
             return [placed(ast.Assign([pattern], value), at), *stored]
@@ -342,12 +347,10 @@ class Rewriter(ast.NodeTransformer):
                 value = self.unpacked(target, value)
             stored = placed(ast.Assign([self.target(target) for target in node.targets], value), node)
             return [stored, *self.finishing(node.targets[-1], node)]
-        name = self.hidden(node)
+        name = self.hidden()
         found: list[ast.stmt] = [placed(ast.Assign([ast.Name(name, ast.Store())], value), node)]
         for target in node.targets:
-            found += self.store(
-                target, self.unpacked(target, placed(ast.Name(name, ast.Load()), node.value)), node
-            )
+            found += self.store(target, self.unpacked(target, _load(name, node.value)), node)
         return [*found, _delete(name, node)]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | list[ast.stmt]:
@@ -373,16 +376,16 @@ class Rewriter(ast.NodeTransformer):
             """Evaluate a part of the target that is used twice, once."""
             if self.quiet(part) and not rebinds:
                 return part
-            name = self.hidden(node)
+            name = self.hidden()
             value = self.key(self.visit(part))
-            before.append(placed(ast.Assign([placed(ast.Name(name, ast.Store()), part)], value), node))
+            before.append(placed(ast.Assign([_store(name, part)], value), node))
             after.append(_delete(name, node))
-            return placed(ast.Name(name, ast.Load()), part)
+            return _load(name, part)
 
         if isinstance(target, ast.Name):
             if self.shared(target.id) is None and _is_number(node.value):
                 return [node]
-            read: ast.expr = self.read_name(placed(ast.Name(target.id, ast.Load()), target))
+            read: ast.expr = self.read_name(_load(target.id, target))
             place: ast.expr = target
         elif isinstance(target, ast.Attribute):
             held = once(target.value)
@@ -420,27 +423,15 @@ class Rewriter(ast.NodeTransformer):
         found: list[ast.stmt] = []
         for target in _flat(node.targets):
             if isinstance(target, ast.Name):
-                how = self.shared(target.id)
-                spot = self.spot(target, self.scope.mangled(target.id)) if how else None
-                if how == "cell" and spot is not None:
-                    call = self.report(accesses.delete_cell, self.cell(target.id, target), spot, at=target)
-                    found.append(placed(ast.Expr(call), node))
-                elif spot is not None:
-                    variables = self.constant(self.variables, target)
-                    found.append(
-                        placed(
-                            ast.Expr(self.report(accesses.delete_global, variables, spot, at=target)), node
-                        )
-                    )
+                if hooked := self.hooked(target.id, accesses.delete_cell, accesses.delete_global, target):
+                    hook, where = hooked
+                    spot = self.spot(target, self.scope.mangled(target.id))
+                    found.append(placed(ast.Expr(self.report(hook, where, spot, at=target)), node))
                 found.append(placed(ast.Delete([target]), node))
             elif isinstance(target, ast.Subscript) and not self.quiet(target.slice):
                 parts = self.visit(target.value), self.key(self.visit(target.slice))
-                found.append(
-                    placed(
-                        ast.Expr(self.performed(accesses.del_item, self.spot(target), *parts, at=target)),
-                        node,
-                    )
-                )
+                call = self.performed(accesses.del_item, self.spot(target), *parts, at=target)
+                found.append(placed(ast.Expr(call), node))
             else:
                 found.append(placed(ast.Delete([self.target(target)]), node))
         return found
@@ -458,15 +449,9 @@ class Rewriter(ast.NodeTransformer):
             if isinstance(node.op, ast.Mod) and isinstance(node.left.value, (str, bytes)):
                 right = self.report(accesses.shown, right, self.spot(node.right), at=node.right)
             return placed(ast.BinOp(node.left, node.op, right), node)
-        spot = self.spot(node)
-        if self.fresh(node.right):
-            left = self.report(accesses.compared, self.visit(node.left), self.spot(node.left), at=node.left)
-            return placed(ast.BinOp(left, node.op, node.right), node)
-        if self.quiet(node.right):
-            left = self.report(accesses.both, self.visit(node.left), node.right, spot, at=node.left)
-            return placed(ast.BinOp(left, node.op, node.right), node)
-        left, right = self.visit(node.left), self.visit(node.right)
-        return self.performed(accesses.operate, spot, self.constant(operation, node), left, right, at=node)
+        return self.operated(
+            node, operation, node.left, node.right, lambda left: ast.BinOp(left, node.op, node.right)
+        )
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) > 1:
@@ -480,15 +465,26 @@ class Rewriter(ast.NodeTransformer):
         operation = _COMPARING.get(type(test))
         if operation is None or isinstance(node.left, ast.Constant) or isinstance(right, ast.Constant):
             return self.generic_visit(node)  # type: ignore[return-value]
+        return self.operated(
+            node, operation, node.left, right, lambda left: ast.Compare(left, node.ops, [right])
+        )
+
+    def operated(
+        self,
+        node: ast.expr,
+        operation: Callable[[Any, Any], Any],
+        left: ast.expr,
+        right: ast.expr,
+        again: Callable[[ast.expr], ast.expr],
+    ) -> ast.expr:
+        """An operator between two values; `again` makes it anew, for a left side with a report before it."""
         spot = self.spot(node)
         if self.quiet(right):
-            left = self.report(accesses.both, self.visit(node.left), right, spot, at=node.left)
-            return placed(ast.Compare(left, node.ops, [right]), node)
+            return placed(again(self.report(accesses.both, self.visit(left), right, spot, at=left)), node)
         if self.fresh(right):
-            left = self.report(accesses.compared, self.visit(node.left), self.spot(node.left), at=node.left)
-            return placed(ast.Compare(left, node.ops, [right]), node)
-        left, right = self.visit(node.left), self.visit(right)
-        return self.performed(accesses.operate, spot, self.constant(operation, node), left, right, at=node)
+            return placed(again(self.compared(left, True)), node)
+        operands = self.visit(left), self.visit(right)
+        return self.performed(accesses.operate, spot, self.constant(operation, node), *operands, at=node)
 
     def membership(self, node: ast.Compare, element: ast.expr, held: ast.expr) -> ast.expr:
         spot = self.spot(held)
@@ -658,9 +654,9 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(node.target, ast.Name) and self.simple(node.target):
             target: ast.expr = node.target
         elif isinstance(node.target, ast.Name | ast.Tuple | ast.List):
-            name = self.hidden(node)
-            target = placed(ast.Name(name, ast.Store()), node.target)
-            value = self.unpacked(node.target, placed(ast.Name(name, ast.Load()), node.target))
+            name = self.hidden()
+            target = _store(name, node.target)
+            value = self.unpacked(node.target, _load(name, node.target))
             head = [*self.store(node.target, value, _place_of(node.target)), _delete(name, node), *head]
         else:
             target = self.target(node.target)
@@ -700,9 +696,9 @@ class Rewriter(ast.NodeTransformer):
             if each.is_async or (isinstance(each.target, ast.Name) and self.simple(each.target)):
                 generators.append(ast.comprehension(each.target, iterated, conditions, each.is_async))
                 continue
-            name = self.hidden(node)
-            slot = placed(ast.Name(name, ast.Store()), each.target)
-            value = self.unpacked(each.target, placed(ast.Name(name, ast.Load()), each.target))
+            name = self.hidden()
+            slot = _store(name, each.target)
+            value = self.unpacked(each.target, _load(name, each.target))
             generators.append(ast.comprehension(slot, iterated, [going_on], 0))
             generators += self.assigned_in(each.target, value)
             generators[-1].ifs = conditions[1:]
@@ -726,14 +722,12 @@ class Rewriter(ast.NodeTransformer):
             found: list[ast.comprehension] = []
             slots: list[ast.expr] = []
             for each in target.elts:
-                name = self.hidden(target)
+                name = self.hidden()
                 starred = isinstance(each, ast.Starred)
                 where = each.value if isinstance(each, ast.Starred) else each
-                slot = placed(ast.Name(name, ast.Store()), each)
+                slot = _store(name, each)
                 slots.append(placed(ast.Starred(slot, ast.Store()), each) if starred else slot)
-                found += self.assigned_in(
-                    where, self.unpacked(where, placed(ast.Name(name, ast.Load()), each))
-                )
+                found += self.assigned_in(where, self.unpacked(where, _load(name, each)))
             pattern = placed(ast.Tuple(slots, ast.Store()), target)
             return [ast.comprehension(pattern, placed(ast.List([value], ast.Load()), target), [], 0), *found]
         return [ast.comprehension(self.target(target), placed(ast.List([value], ast.Load()), target), [], 0)]
@@ -767,9 +761,9 @@ class Rewriter(ast.NodeTransformer):
             target = item.optional_vars
             if target is None or (isinstance(target, ast.Name) and self.simple(target)):
                 continue
-            name = self.hidden(node)
-            item.optional_vars = placed(ast.Name(name, ast.Store()), target)
-            value = self.unpacked(target, placed(ast.Name(name, ast.Load()), target))
+            name = self.hidden()
+            item.optional_vars = _store(name, target)
+            value = self.unpacked(target, _load(name, target))
             bound = [*self.store(target, value, _place_of(target)), _delete(name, _place_of(target))]
             if number + 1 < len(node.items):  # the next manager is made after this target has its value
                 inner = placed(ast.With(node.items[number + 1 :], node.body), node)
@@ -786,12 +780,12 @@ class Rewriter(ast.NodeTransformer):
         body = self.visit_each(node.body)
         if node.name is not None and self.shared(node.name):
             first = node.body[0]
-            caught = self.hidden(node)
-            taken = self.written(node.name, placed(ast.Name(caught, ast.Load()), node), node)
-            bind = placed(ast.Assign([placed(ast.Name(node.name, ast.Store()), node)], taken), node)
+            caught = self.hidden()
+            taken = self.written(node.name, _load(caught, node), node)
+            bind = placed(ast.Assign([_store(node.name, node)], taken), node)
             nothing = self.written(node.name, placed(ast.Constant(None), node), node)
             drop: list[ast.stmt] = [
-                placed(ast.Assign([placed(ast.Name(node.name, ast.Store()), node)], nothing), node),
+                placed(ast.Assign([_store(node.name, node)], nothing), node),
                 _delete(node.name, node),
             ]
             body = [placed(ast.Try([bind, *body], [], [], drop), first)]
@@ -816,21 +810,20 @@ class Rewriter(ast.NodeTransformer):
             if not self.shared(name):
                 found.append(placed(again(alias), node))
                 continue
-            hidden = self.hidden(node)
+            hidden = self.hidden()
             if alias.asname is None and "." in alias.name:  # binds the package that the module is in
                 found.append(placed(again(placed(ast.alias(alias.name, hidden), node)), node))
                 alias = ast.alias(name, None)
             found.append(placed(again(placed(ast.alias(alias.name, hidden), node)), node))
-            value = self.written(name, placed(ast.Name(hidden, ast.Load()), node), node)
+            value = self.written(name, _load(hidden, node), node)
             found += [
-                placed(ast.Assign([placed(ast.Name(name, ast.Store()), node)], value), node),
+                placed(ast.Assign([_store(name, node)], value), node),
                 _delete(hidden, node),
             ]
         return found
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:
-        bind = self.binding(node)
-        node.decorator_list = [*bind, *map(self.visit, node.decorator_list)]
+        node.decorator_list = [*self.binding(node), *map(self.visit, node.decorator_list)]
         self.defaults(node.args)
         self.body(node)
         return node
@@ -847,8 +840,7 @@ class Rewriter(ast.NodeTransformer):
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.stmt:
-        bind = self.binding(node)
-        node.decorator_list = [*bind, *map(self.visit, node.decorator_list)]
+        node.decorator_list = [*self.binding(node), *map(self.visit, node.decorator_list)]
         node.bases = self.visit_each(node.bases)
         node.keywords = self.visit_each(node.keywords)
         outer, self.scope = self.scope, node.scope  # type: ignore[attr-defined]
@@ -858,16 +850,12 @@ class Rewriter(ast.NodeTransformer):
 
     def binding(self, node: ast.FunctionDef | ast.ClassDef) -> list[ast.expr]:
         """An outermost decorator that reports, where the name it is bound to is shared."""
-        how = self.shared(node.name)
-        if how is None:
-            return []
         at = node.decorator_list[0] if node.decorator_list else _place_of(node)
+        found = self.hooked(node.name, accesses.write_cell, accesses.write_global, at)
+        if found is None:
+            return []
+        hook, where = found
         spot = self.spot(at, self.scope.mangled(node.name), node.name)
-        hook: Callable[..., Any]
-        if how == "cell":
-            hook, where = accesses.write_cell, self.cell(node.name, at)
-        else:
-            hook, where = accesses.write_global, self.constant(self.variables, at)
         return [self.report(accesses.decorating, self.constant(hook, at), where, spot, at=at)]
 
     def defaults(self, arguments: ast.arguments) -> None:
@@ -921,9 +909,9 @@ class Rewriter(ast.NodeTransformer):
             if not isinstance(name, str) or not self.shared(name):
                 continue
             if name not in hidden:
-                hidden[name] = self.hidden(part)
-                value = self.written(name, placed(ast.Name(hidden[name], ast.Load()), part), part)
-                bound.append(placed(ast.NamedExpr(placed(ast.Name(name, ast.Store()), part), value), part))
+                hidden[name] = self.hidden()
+                value = self.written(name, _load(hidden[name], part), part)
+                bound.append(placed(ast.NamedExpr(_store(name, part), value), part))
             setattr(part, field, hidden[name])
         return pattern, bound
 
@@ -953,6 +941,14 @@ def _at_all(node: _Node, at: ast.AST) -> _Node:
 def _place_of(node: ast.AST) -> Any:
     """A place to copy, of the node's beginning as a statement."""
     return ast.copy_location(ast.Pass(), node)
+
+
+def _load(name: str, at: ast.AST) -> ast.Name:
+    return placed(ast.Name(name, ast.Load()), at)
+
+
+def _store(name: str, at: ast.AST) -> ast.Name:
+    return placed(ast.Name(name, ast.Store()), at)
 
 
 def _delete(name: str, at: ast.AST) -> ast.stmt:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from helpers.schedules.execution import Execution, Task
 from helpers.schedules.operation import Site, Wait
 from helpers.schedules.reaching import is_own
+from helpers.schedules.result import Failure, Schedule
 
 
 class Verdict(NamedTuple):
@@ -22,15 +23,6 @@ class Verdict(NamedTuple):
 
     kind: str
     about: Hashable
-
-
-class Words(NamedTuple):
-    """A verdict for a reader: as in `result.Failure`."""
-
-    kind: str
-    message: str
-    thread: str
-    line: int
 
 
 def judge(execution: Execution) -> Verdict | None:
@@ -54,8 +46,8 @@ def judge(execution: Execution) -> Verdict | None:
     return Verdict(_kind(stuck), tuple(about))
 
 
-def in_words(execution: Execution, verdict: Verdict) -> Words:
-    """Say what went wrong, with the program's own names."""
+def in_words(execution: Execution, verdict: Verdict, shown: Schedule) -> Failure:
+    """Say what went wrong in a schedule that is shown, with the program's own names."""
     if execution.raised:
         task = execution.raised[0]
         error = task.failure
@@ -65,10 +57,13 @@ def in_words(execution: Execution, verdict: Verdict) -> Words:
         if not text and isinstance(error, AssertionError):
             text = linecache.getline(place.file, place.line).strip()
         name = type(error).__name__
-        return Words(verdict.kind, f"{name}: {text}" if text else name, _name(execution, task), place.line)
+        message = f"{name}: {text}" if text else name
+        return Failure(verdict.kind, message, execution.name_of(task), place.line, 1, shown)
     if execution.cut is not None:
-        return Words(verdict.kind, f"It seems to go on for ever: {execution.cut[1]}.", "", 0)
-    return Words(verdict.kind, _stuck(execution), "", 0)
+        message = f"It seems to go on for ever: {execution.cut[1]}."
+    else:
+        message = _stuck(execution)
+    return Failure(verdict.kind, message, "", 0, 1, shown)
 
 
 # Objects that say nothing else of themselves say where they are, which is elsewhere every time.
@@ -138,7 +133,7 @@ def _stuck(execution: Execution) -> str:
     cycle = _cycle(stuck)
     parts = []
     for position, task in enumerate(cycle):
-        name = _name(execution, task)
+        name = execution.name_of(task)
         held, wait = waits[cycle[position - 1].number], waits[task.number]
         if len(cycle) == 1:
             parts.append(f"{name} waits for {_thing(wait)}, which it holds itself")
@@ -153,9 +148,9 @@ def _stuck(execution: Execution) -> str:
         told = others
     for task in told:
         wait = waits[task.number]
-        said = f"{_name(execution, task)} {_waits(execution, wait)}"
+        said = f"{execution.name_of(task)} {_waits(execution, wait)}"
         if wait.state == "lock" and wait.holder is not None:
-            said += f", held by {_name(execution, wait.holder)}" + (
+            said += f", held by {execution.name_of(wait.holder)}" + (
                 ", which has ended" if wait.holder.done else ""
             )
         elif wait.holder is None:
@@ -167,13 +162,9 @@ def _stuck(execution: Execution) -> str:
 def _waits(execution: Execution, wait: Wait) -> str:
     if wait.state == "join":
         assert wait.holder is not None
-        return f"waits for {_name(execution, wait.holder)} to end"
+        return f"waits for {execution.name_of(wait.holder)} to end"
     return f"spins on {_thing(wait)}" if wait.state == "spin" else f"waits for {_thing(wait)}"
 
 
 def _thing(wait: Wait) -> str:
     return f"`{wait.on}`"
-
-
-def _name(execution: Execution, task: Task) -> str:
-    return execution.name_of(task)

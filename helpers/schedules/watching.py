@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.schedules.execution import Execution, Task
+from helpers.schedules.model.primitives import frame_of_program
 from helpers.schedules.operation import Operation, Site
-from helpers.schedules.reaching import is_own
 from helpers.schedules.result import Step, Waiting
 from helpers.schedules.search import Search
 from helpers.schedules.verdicts import place_of, without_addresses
@@ -204,8 +204,5 @@ class Watched(Execution):
 
 def _site(frame: Any) -> Site | None:
     """The nearest line of the program itself, from a frame outwards."""
-    while frame is not None:
-        if is_own(frame.f_code.co_filename):
-            return Site(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back
-    return None
+    frame = frame_of_program(frame)
+    return None if frame is None else Site(frame.f_code.co_filename, frame.f_lineno)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from helpers.schedules.execution import Execution
-from helpers.schedules.exploring import explore
+from helpers.schedules.exploring import every_schedule, explore
 
 STUCK = "stuck"
 
@@ -52,15 +51,6 @@ def schedules(scenario: Callable[[], Any]) -> tuple[int, int]:
     return explored(scenario, "all").total(), explored(scenario, "classes").total()
 
 
-def start(*bodies: Callable[[], Any]) -> list[threading.Thread]:
-    """Start a thread for each."""
-    threads = [threading.Thread(target=body) for body in bodies]
-    for thread in threads:
-        thread.start()
-    return threads
-
-
-def together(*bodies: Callable[[], Any]) -> None:
-    """Run each in a thread of its own, and wait for all."""
-    for thread in start(*bodies):
-        thread.join()
+def fails(scenario: Callable[[], Any]) -> list[str]:
+    """The messages of its failures."""
+    return [failure.message for failure in every_schedule(scenario).failures]

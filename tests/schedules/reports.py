@@ -20,21 +20,18 @@ class Listener:
     Attributes:
         said: the accesses, in words.
         seen: the values that were read or written.
-        places: how many places each access touched.
+        touched: the places of each: what it is about, which key of it, and whether that is written.
         sites: line and column of each.
         notes: what could not be followed.
-        turns: how many turns of loops began.
         before: called at each access, before it is made: what "other threads" do meanwhile.
     """
 
     def __init__(self) -> None:
         self.said: list[str] = []
         self.seen: list[object] = []
-        self.places: list[int] = []
         self.touched: list[tuple] = []
         self.sites: list[tuple[int, int]] = []
         self.notes: list[tuple[str, int | None]] = []
-        self.turns = 0
         self.quiet = False
         self.before = lambda: None
         self.search = SimpleNamespace(met=lambda sites: None)
@@ -47,7 +44,6 @@ class Listener:
             return False
         hash(tuple(key for _, key in places))
         self.said.append(text)
-        self.places.append(len(places))
         self.touched.append(tuple((id(about), key, write) for about, key in places))
         self.sites.append((site.line, site.column))
         assert text.startswith("write " if write else "read ")
@@ -60,10 +56,10 @@ class Listener:
         self.quiet = False
 
     def again(self, frame, site):
-        self.turns += 1
+        pass
 
     def progress(self, frame=None, site=None):
-        self.turns += 1
+        pass
 
     def cannot_follow(self, what, site=None):
         self.notes.append((what, site and site.line))

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from threading import Lock, Thread
@@ -25,30 +24,9 @@ from helpers.schedules import every_schedule
 from helpers.schedules.execution import TURNS, Execution, current
 from helpers.schedules.exploring import explore, installed
 from helpers.schedules.search import Reader
+from tests.schedules.scenarios import together, transfers
 
 ROOT = Path(__file__).parents[2]
-
-
-def together(*functions: Callable[[], Any]) -> None:
-    threads = [Thread(target=function) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def crossed_locks() -> None:
-    a, b = Lock(), Lock()
-
-    def forth() -> None:
-        with a, b:
-            pass
-
-    def back() -> None:
-        with b, a:
-            pass
-
-    together(forth, back)
 
 
 class TestOthers:
@@ -70,7 +48,7 @@ class TestOthers:
         try:
             for _ in range(5):
                 before = len(made)
-                assert every_schedule(crossed_locks, mode="all").schedules == 6
+                assert every_schedule(transfers, mode="all").schedules == 6
                 while len(made) == before:  # it goes on
                     time.sleep(0)
         finally:
@@ -93,32 +71,32 @@ class TestOthers:
                 time.monotonic,
                 sys.stdout,
                 sys.stderr,
-                crossed_locks.__code__,
+                transfers.__code__,
                 threading.enumerate(),
             ]
 
         before = state()
-        every_schedule(crossed_locks)
+        every_schedule(transfers)
         assert state() == before
         with pytest.raises(ValueError, match="needs arguments"):
             every_schedule(together.__get__, mode="all")
         assert state() == before
 
     def test_threads_are_used_again(self) -> None:
-        every_schedule(crossed_locks, mode="all")
+        every_schedule(transfers, mode="all")
         before = set(sys._current_frames())
-        every_schedule(crossed_locks, mode="all")
+        every_schedule(transfers, mode="all")
         assert set(sys._current_frames()) == before
 
     def test_a_search_within_a_scenario_is_refused(self) -> None:
-        result = every_schedule(lambda: every_schedule(crossed_locks))
+        result = every_schedule(lambda: every_schedule(transfers))
         (failure,) = result.failures
         assert failure.message == "RuntimeError: every_schedule cannot be called within a scenario"
 
     def test_two_searches_at_a_time_wait_for_each_other(self) -> None:
         numbers: list[int] = []
         threads = [
-            Thread(target=lambda: numbers.append(every_schedule(crossed_locks, mode="all").schedules))
+            Thread(target=lambda: numbers.append(every_schedule(transfers, mode="all").schedules))
             for _ in range(3)
         ]
         for thread in threads:
@@ -181,7 +159,7 @@ class TestScenarios:
         with pytest.raises(ValueError, match=r"made before the scenario.*make it inside"):
             every_schedule(scenario)
         assert not lock.locked()
-        assert every_schedule(crossed_locks).schedules == 3
+        assert every_schedule(transfers).schedules == 3
 
     def test_chance_is_seen_when_a_replay_differs(self) -> None:
         calls = itertools.count()
@@ -208,7 +186,7 @@ class TestScenarios:
         finally:
             os.close(writing)  # its thread may end
             os.close(reading)
-        assert every_schedule(crossed_locks).schedules == 3
+        assert every_schedule(transfers).schedules == 3
 
     def test_a_thread_that_is_not_given_the_processor_does_not_hang(self) -> None:
         class Hub:
@@ -295,7 +273,7 @@ class TestEndings:
 
         result = every_schedule(scenario)
         assert [failure.kind for failure in result.failures] == ["lost wake-up"]
-        assert every_schedule(crossed_locks).schedules == 3
+        assert every_schedule(transfers).schedules == 3
 
     def test_a_daemon_that_waits_at_the_end_is_no_deadlock(self) -> None:
         def scenario() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
 
 from helpers import every_schedule
+from tests.schedules.scenarios import together
 
 cache: dict[str, int] = {}
 counter = 0
@@ -29,14 +29,6 @@ def _empty() -> None:
     for held in (cache, log, outcomes):
         held.clear()
     vars(box).clear()
-
-
-def together(*targets: Callable[[], object]) -> None:
-    threads = [threading.Thread(target=target) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def fill_the_cache() -> None:

@@ -86,3 +86,9 @@ def test_of_what_is_no_python_one_line_is_shown(tmp_path: Path) -> None:
     (tmp_path / "cell.py").write_text("%%magic\nx = 1\n")
     listing = around(str(tmp_path / "cell.py"), 2)
     assert listing is not None and (listing.first, listing.lines) == (2, ("x = 1",))
+
+
+def test_what_python_warns_of_is_read_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "digits.py").write_text('def digits():\n    return "\\d"\n')
+    listing = around(str(tmp_path / "digits.py"), 2)
+    assert listing is not None and listing.lines == ("def digits():", r'    return "\d"')

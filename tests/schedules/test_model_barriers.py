@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from tests.schedules.exploring import STUCK, explored, outcomes, start, together
+from tests.schedules.exploring import STUCK, explored, outcomes
+from tests.schedules.scenarios import start, together
 
 
 def test_nobody_leaves_before_all_have_come_and_each_has_a_place():
@@ -218,9 +219,7 @@ def test_in_a_loop_of_two_threads():
             for _ in range(2):
                 total.append(barrier.wait())
 
-        threads = start(work, work)
-        for thread in threads:
-            thread.join()
+        together(work, work)
         return sorted(total), repr(barrier).partition(": ")[2]
 
     assert outcomes(scenario) == {"([0, 0, 1, 1], 'waiters=0/2>')"}

@@ -4,7 +4,8 @@ import threading
 import time
 from time import monotonic, sleep
 
-from tests.schedules.exploring import explored, outcomes, schedules, start, together
+from tests.schedules.exploring import explored, outcomes, schedules
+from tests.schedules.scenarios import start, together
 
 
 def test_sleeping_takes_no_time_and_orders_nothing():

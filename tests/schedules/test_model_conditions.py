@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from tests.schedules.exploring import STUCK, explored, outcomes, start, together
+from tests.schedules.exploring import STUCK, explored, outcomes
+from tests.schedules.scenarios import start, together
 
 
 @pytest.mark.parametrize("rlock", [False, True])

@@ -2,7 +2,8 @@
 
 import threading
 
-from tests.schedules.exploring import STUCK, explored, outcomes, schedules, start, together
+from tests.schedules.exploring import STUCK, explored, outcomes, schedules
+from tests.schedules.scenarios import start, together
 
 
 def test_a_gate_lets_everybody_through_whenever_they_come():

@@ -3,7 +3,8 @@
 import contextvars
 import threading
 
-from tests.schedules.exploring import explored, outcomes, together
+from tests.schedules.exploring import explored, outcomes
+from tests.schedules.scenarios import together
 
 made_before = threading.local()
 variable = contextvars.ContextVar("variable", default="unset")

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from threading import Lock, RLock
 from typing import Any
 
 import pytest
 
 from helpers.schedules import every_schedule
-from tests.schedules.exploring import STUCK, explored, outcomes, schedules, start
-
-
-def finish(threads: list[threading.Thread]) -> None:
-    for thread in threads:
-        thread.join()
-
-
-def fails(scenario: Any) -> list[str]:
-    return [failure.message for failure in every_schedule(scenario).failures]
+from tests.schedules.exploring import STUCK, explored, fails, outcomes, schedules
+from tests.schedules.scenarios import start, together
 
 
 @pytest.mark.parametrize("kind", [Lock, RLock])
@@ -34,7 +25,7 @@ def test_only_one_is_inside(kind: Any) -> None:
                 most = max(most, inside)
                 inside -= 1
 
-        finish(start(enter, enter))
+        together(enter, enter)
         return most
 
     assert outcomes(scenario) == {"1"}
@@ -49,7 +40,7 @@ def test_three_threads_and_a_lock() -> None:
             with lock:
                 pass
 
-        finish(start(*[enter] * 3))
+        together(*[enter] * 3)
 
     assert schedules(scenario) == (6, 6)  # the orders in which they get it
 
@@ -62,7 +53,7 @@ def test_trying() -> None:
         def attempt() -> None:
             got.append(lock.acquire(blocking=False))
 
-        finish(start(attempt, attempt))
+        together(attempt, attempt)
         return sorted(got)
 
     assert outcomes(scenario) == {"[False, True]"}
@@ -82,7 +73,8 @@ def test_a_timeout_may_end_the_wait_only_while_the_lock_is_taken() -> None:
         lock.acquire()
         threads = start(lock.release)
         got = lock.acquire(timeout=1)
-        finish(threads)
+        for thread in threads:
+            thread.join()
         return got
 
     assert explored(free, "all") == {"True": 1}
@@ -114,7 +106,7 @@ def test_any_thread_may_give_a_lock_back() -> None:
     def scenario() -> bool:
         lock = Lock()
         lock.acquire()
-        finish(start(lock.release))
+        together(lock.release)
         return lock.locked()
 
     assert outcomes(scenario) == {"False"}
@@ -131,7 +123,7 @@ def test_only_its_owner_may_give_an_rlock_back() -> None:
     def scenario() -> None:
         lock = RLock()
         lock.acquire()
-        finish(start(lock.release))
+        together(lock.release)
 
     assert fails(scenario) == ["RuntimeError: cannot release un-acquired lock"]
 
@@ -151,7 +143,7 @@ def test_an_rlock_is_free_after_as_many_releases() -> None:
             with lock:
                 order.append("once")
 
-        finish(start(nested, once))
+        together(nested, once)
         return order
 
     assert outcomes(scenario) == {"['in', 'out', 'once']", "['once', 'in', 'out']"}
@@ -185,7 +177,7 @@ def test_a_release_by_another_may_come_before_the_acquisition() -> None:
             except RuntimeError:
                 seen.append("somebody else did")
 
-        finish(start(meddle, hold))
+        together(meddle, hold)
         return sorted(seen)
 
     assert outcomes(scenario) == {"['it was free']", "['gave it back', 'somebody else did']"}

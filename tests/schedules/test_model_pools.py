@@ -16,7 +16,8 @@ from concurrent.futures import (
 
 import pytest
 
-from tests.schedules.exploring import STUCK, explored, outcomes, start, together
+from tests.schedules.exploring import STUCK, explored, outcomes
+from tests.schedules.scenarios import together
 
 
 def possible(scenario):
@@ -374,9 +375,7 @@ def test_futures_without_a_pool():
     def scenario():
         future = Future()
         got = []
-        threads = start(lambda: got.append(future.result()), lambda: future.set_result("x"))
-        for thread in threads:
-            thread.join()
+        together(lambda: got.append(future.result()), lambda: future.set_result("x"))
         return got
 
     assert outcomes(scenario) == {"['x']"}

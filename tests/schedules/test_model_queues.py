@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from helpers.schedules import every_schedule
-from tests.schedules.exploring import STUCK, explored, outcomes, schedules, start, together
+from tests.schedules.exploring import STUCK, explored, outcomes, schedules
+from tests.schedules.scenarios import start, together
 
 has_shutdown = pytest.mark.skipif(not hasattr(queue.Queue, "shutdown"), reason="new in 3.13")
 
@@ -297,8 +298,7 @@ def test_an_item_in_flight_holds_join_up_even_after_shutdown():
     def scenario():
         items = queue.Queue()
         items.put(1)
-        (thread,) = start(items.get)
-        thread.join()
+        together(items.get)
         items.shutdown(immediate=True)
         items.join()
 

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from tests.schedules.exploring import STUCK, explored, outcomes, schedules, start, together
+from tests.schedules.exploring import STUCK, explored, outcomes, schedules
+from tests.schedules.scenarios import start, together
 
 
 def most_inside(semaphore, threads):

@@ -9,11 +9,8 @@ from typing import Any
 import pytest
 
 from helpers.schedules import every_schedule
-from tests.schedules.exploring import STUCK, explored, outcomes, schedules, start
-
-
-def fails(scenario: Any) -> list[str]:
-    return [failure.message for failure in every_schedule(scenario).failures]
+from tests.schedules.exploring import STUCK, explored, fails, outcomes, schedules
+from tests.schedules.scenarios import start, together
 
 
 def test_both_forms() -> None:
@@ -53,8 +50,7 @@ def test_names_are_the_same_in_every_schedule() -> None:
 
 def test_starting_and_ending_are_no_steps() -> None:
     def scenario() -> None:
-        for thread in start(*[lambda: None] * 4):
-            thread.join()
+        together(*[lambda: None] * 4)
 
     assert schedules(scenario) == (1, 1)
 
@@ -230,8 +226,7 @@ def test_the_order_of_joins_orders_what_comes_after() -> None:
             nonlocal found
             found = 1
 
-        (thread,) = start(put)
-        thread.join()
+        together(put)
         return found
 
     assert explored(scenario, "all") == {"1": 1}

@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any
 
 import pytest
 
 from helpers.schedules import every_schedule, play
 from helpers.schedules.player import Player
+from tests.schedules.scenarios import together, transfers
 from tests.test_magics import Kernel, fresh_kernel
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-def transfers() -> None:
-    checking, savings = Lock(), Lock()
-
-    def there() -> None:
-        with checking, savings:
-            pass
-
-    def back() -> None:
-        with savings, checking:
-            pass
-
-    threads = [Thread(target=there), Thread(target=back)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 Ask = Callable[..., dict[str, Any]]
 
 
@@ -145,11 +126,7 @@ def test_the_schedule_that_is_shown_fails_in_the_way_of_the_goal(answers: list[d
             ready.set()
             ready.clear()
 
-        threads = [Thread(target=look), Thread(target=pulse)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        together(look, pulse)
         assert seen == [True]
 
     result = every_schedule(both)

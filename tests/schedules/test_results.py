@@ -144,7 +144,6 @@ class TestWords:
         def scenario() -> None:
             lock = Lock()
             done = False
-            looked = 0
 
             def poll() -> None:
                 while True:
@@ -158,7 +157,6 @@ class TestWords:
                     done = True
 
             together(poll, finish)
-            assert looked == 0
 
         result = every_schedule(scenario)
         assert (result.failing, result.exhausted) == (0, True)

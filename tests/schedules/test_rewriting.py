@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import threading
 import traceback
 from pathlib import Path
@@ -237,8 +238,6 @@ def test_exceptions_and_tracebacks_are_the_same_to_the_column(statement):
             inner()
             lambda: counter
     """
-    import textwrap
-
     program = textwrap.dedent(program).replace("STATEMENT", statement)
     (bare, _), (rewritten, _) = both_ways(program)
     assert bare == rewritten

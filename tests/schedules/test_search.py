@@ -15,14 +15,7 @@ import pytest
 
 from helpers.schedules import every_schedule
 from helpers.schedules.exploring import explore
-
-
-def together(*functions: Callable[[], Any]) -> None:
-    threads = [Thread(target=function) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+from tests.schedules.scenarios import guarded, together, transfers
 
 
 def increments(threads: int = 2) -> None:
@@ -37,19 +30,6 @@ def increments(threads: int = 2) -> None:
     assert counter == threads
 
 
-def with_a_lock() -> None:
-    counter = 0
-    lock = Lock()
-
-    def increment() -> None:
-        nonlocal counter
-        with lock:
-            counter += 1
-
-    together(increment, increment)
-    assert counter == 2
-
-
 def on_their_own() -> None:
     one, other = [0], [0]
 
@@ -58,20 +38,6 @@ def on_their_own() -> None:
 
     together(lambda: count(one), lambda: count(other))
     assert one == other == [1]
-
-
-def crossed_locks() -> None:
-    a, b = Lock(), Lock()
-
-    def forth() -> None:
-        with a, b:
-            pass
-
-    def back() -> None:
-        with b, a:
-            pass
-
-    together(forth, back)
 
 
 def outcomes(scenario: Callable[[list[Any]], None], mode: str, bound: int = 2) -> tuple[int, set[str]]:
@@ -117,7 +83,7 @@ class TestNumbers:
 
     def test_a_lock_leaves_the_two_orders(self) -> None:
         for mode in ("all", "classes"):
-            result = every_schedule(with_a_lock, mode=mode)
+            result = every_schedule(guarded, mode=mode)
             assert (result.schedules, result.failing, result.exhausted) == (2, 0, True)
 
     def test_what_only_one_thread_touches_is_no_step(self) -> None:
@@ -133,9 +99,9 @@ class TestNumbers:
         assert every_schedule(scenario).schedules == 1
 
     def test_crossed_locks(self) -> None:
-        everything = every_schedule(crossed_locks, mode="all")
+        everything = every_schedule(transfers, mode="all")
         assert (everything.schedules, everything.failing) == (6, 2)
-        classes = every_schedule(crossed_locks)
+        classes = every_schedule(transfers)
         assert (classes.schedules, classes.failing) == (3, 1)
 
     def test_a_timeout_is_one_more_thing_that_can_happen(self) -> None:

@@ -10,21 +10,14 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event
 from typing import Any
 
 import pytest
 
 from helpers.schedules import Result, every_schedule
+from tests.schedules.scenarios import guarded, start, together
 from tests.test_magics import Kernel, fresh_kernel, tags_in
-
-
-def together(*targets: Callable[[], object]) -> None:
-    threads = [Thread(target=target) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def two_increments() -> None:
@@ -36,19 +29,6 @@ def two_increments() -> None:
 
     together(add, add)
     assert counter == 2, "an update was <lost>"
-
-
-def guarded() -> None:
-    counter = 0
-    lock = Lock()
-
-    def add() -> None:
-        nonlocal counter
-        with lock:
-            counter += 1
-
-    together(add, add)
-    assert counter == 2
 
 
 def pulse() -> None:
@@ -69,7 +49,7 @@ def alone() -> None:
 
 
 ADD = two_increments.__code__.co_firstlineno + 5
-START, ASSERT = together.__code__.co_firstlineno + 3, two_increments.__code__.co_firstlineno + 8
+START, ASSERT = start.__code__.co_firstlineno + 4, two_increments.__code__.co_firstlineno + 8
 
 
 @pytest.mark.parametrize(("scenario", "options", "said"), [

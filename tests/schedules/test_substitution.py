@@ -18,7 +18,8 @@ import pytest
 
 from helpers.schedules.exploring import every_schedule
 from helpers.schedules.substitution import substituted
-from tests.schedules.exploring import explored, outcomes, together
+from tests.schedules.exploring import explored, outcomes
+from tests.schedules.scenarios import together
 
 lock_of_before = Lock()
 event_of_before = Event()

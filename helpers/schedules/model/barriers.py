@@ -117,10 +117,6 @@ class _LeaveInTime(Timed, _Leave):
 
     writes = True
 
-    def __init__(self, barrier: Any, index: int, timeout: float) -> None:
-        super().__init__(barrier, index)
-        self.begin(timeout)
-
     def can_expire(self) -> bool:
         return self.object._model.acting is None and self.object._state == FILLING
 
@@ -185,7 +181,7 @@ def _wait(self: Any, timeout: float | None = None) -> int:
         if self._action:
             _act(self, execution)
         return index
-    execution.step(_Leave(self, index) if timeout is None else _LeaveInTime(self, index, timeout))
+    execution.step(_Leave(self, index) if timeout is None else _LeaveInTime(self, index, timeout=timeout))
     return index
 
 

@@ -11,11 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 from helpers.schedules.execution import Execution
+from helpers.schedules.model import locks
 from helpers.schedules.model.locks import Lock, RLock
-from helpers.schedules.model.primitives import Methods, PrimitiveOperation, Timed, execution_of, made_before
+from helpers.schedules.model.primitives import (
+    Methods,
+    PrimitiveOperation,
+    Timed,
+    as_is,
+    execution_of,
+    made_before,
+)
 from helpers.schedules.operation import Wait
-
-_REAL_LOCKS = (type(threading._allocate_lock()), type(threading._CRLock()))  # type: ignore[attr-defined]
 
 _real_init = threading.Condition.__init__
 _real_wait = threading.Condition.wait
@@ -37,8 +43,7 @@ class _ConditionOperation(PrimitiveOperation):
 
     def snapshot(self) -> Any:
         condition = self.object
-        lock = condition._lock
-        return lock.owner, getattr(lock, "count", 0), len(condition._waiters)
+        return condition._lock.state(), len(condition._waiters)
 
 
 class _Wait(_ConditionOperation):
@@ -59,10 +64,10 @@ class _Wait(_ConditionOperation):
 
     def perform(self) -> None:
         condition = self.object
-        if not _held(condition._lock):
+        if not condition._lock.held():
             raise RuntimeError("cannot wait on un-acquired lock")
         condition._waiters.append(self.going_on)
-        self.going_on.saved = _give_away(condition._lock)
+        self.going_on.saved = condition._lock.give_away()
 
 
 class _GoOn(_ConditionOperation):
@@ -83,7 +88,7 @@ class _GoOn(_ConditionOperation):
         return self.woken and self.object._lock.owner is None
 
     def perform(self) -> bool:
-        _take_back(self.object._lock, self.saved)
+        self.object._lock.take_back(self.saved)
         return True
 
     def waits_for(self, execution: Execution) -> Wait:
@@ -100,10 +105,6 @@ class _GoOnInTime(Timed, _GoOn):
     it.
     """
 
-    def __init__(self, condition: Any, timeout: float) -> None:
-        super().__init__(condition)
-        self.begin(timeout)
-
     def can_expire(self) -> bool:
         return self.object._lock.owner is None
 
@@ -111,7 +112,7 @@ class _GoOnInTime(Timed, _GoOn):
         condition = self.object
         if not self.woken:
             condition._waiters.remove(self)
-        _take_back(condition._lock, self.saved)
+        condition._lock.take_back(self.saved)
         self.pass_time()
         return False
 
@@ -129,7 +130,7 @@ class _Notify(_ConditionOperation):
 
     def perform(self) -> None:
         condition = self.object
-        if not _held(condition._lock):
+        if not condition._lock.held():
             raise RuntimeError("cannot notify on un-acquired lock")
         waiters = condition._waiters
         for _ in range(min(self.count, len(waiters))):
@@ -144,31 +145,8 @@ class _NotifyAll(_Notify):
         super().__init__(condition, len(condition._waiters))
 
 
-def _held(lock: Lock) -> bool:
-    """Is the lock held, as a condition sees it? A plain lock does not know by whom."""
-    if type(lock) is RLock:
-        return lock.owner is lock.execution.task
-    return lock.owner is not None
-
-
-def _give_away(lock: Lock) -> int:
-    """Release a lock altogether; returns how many times it was acquired."""
-    lock.owner = None
-    if type(lock) is not RLock:
-        return 1
-    count, lock.count = lock.count, 0
-    return count
-
-
-def _take_back(lock: Lock, count: int) -> None:
-    """Acquire a lock again, as often as it was before `_give_away`."""
-    lock.owner = lock.execution.task
-    if type(lock) is RLock:
-        lock.count = count
-
-
 def _init(self: Any, lock: Any = None) -> None:
-    if isinstance(lock, _REAL_LOCKS):
+    if isinstance(lock, locks.REAL):
         made_before(lock)
     _real_init(self, lock)
     if type(self._lock) in (Lock, RLock):
@@ -180,10 +158,10 @@ def _init(self: Any, lock: Any = None) -> None:
 
 
 def _wait(self: Any, timeout: float | None = None) -> bool:
-    if self.__dict__.get("_model", self) is None:
+    if as_is(self):
         return _real_wait(self, timeout)
     execution = execution_of(self)
-    going_on = _GoOn(self) if timeout is None else _GoOnInTime(self, timeout)
+    going_on = _GoOn(self) if timeout is None else _GoOnInTime(self, timeout=timeout)
     execution.step(_Wait(self, going_on))
     notified: bool = execution.step(going_on)
     return notified
@@ -200,14 +178,14 @@ def _wait_for(self: Any, predicate: Callable[[], Any], timeout: float | None = N
 
 
 def _notify(self: Any, n: int = 1) -> None:
-    if self.__dict__.get("_model", self) is None:
+    if as_is(self):
         _real_notify(self, n)
     else:
         execution_of(self).step(_Notify(self, n))
 
 
 def _notify_all(self: Any) -> None:
-    if self.__dict__.get("_model", self) is None:
+    if as_is(self):
         _real_notify(self, len(self._waiters))
     else:
         execution_of(self).step(_NotifyAll(self))

@@ -97,13 +97,6 @@ class _GoOnInTime(Timed, _GoOn):
     had been slow after a wait that ended earlier.
     """
 
-    def __init__(self, event: Any, timeout: float) -> None:
-        super().__init__(event)
-        self.begin(timeout)
-
-    def can_expire(self) -> bool:
-        return not self.woken
-
     def expire(self) -> bool:
         self.object._waiting.remove(self)
         self.pass_time()
@@ -134,7 +127,7 @@ def _wait(self: Any, timeout: float | None = None) -> bool:
     if timeout is None:
         going_on = _GoOn(self)
     elif timeout > 0:
-        going_on = _GoOnInTime(self, timeout)
+        going_on = _GoOnInTime(self, timeout=timeout)
     else:
         return _is_set(self)
     signalled: bool = execution.step(_Wait(self, going_on)) or execution.step(going_on)

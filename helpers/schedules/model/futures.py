@@ -77,13 +77,6 @@ class _Result(_FutureOperation):
 
 
 class _ResultInTime(Timed, _Result):
-    def __init__(self, future: Any, timeout: float) -> None:
-        super().__init__(future)
-        self.begin(timeout)
-
-    def can_expire(self) -> bool:
-        return self.object._state not in _DONE
-
     def expire(self) -> None:
         self.pass_time()
         raise TimeoutError
@@ -238,13 +231,6 @@ class _WaitForSome(_FutureOperation):
 class _WaitForSomeInTime(Timed, _WaitForSome):
     """Waits for a while, and then returns what is done."""
 
-    def __init__(self, futures: list[Any], until: Callable[[list[Any], int], bool], timeout: float) -> None:
-        super().__init__(futures, until)
-        self.begin(timeout, others=self.others)
-
-    def can_expire(self) -> bool:
-        return not self.ready()
-
     def expire(self) -> list[Any]:
         self.pass_time()
         return self.done()
@@ -306,7 +292,7 @@ def _await(future: Any, timeout: float | None) -> None:
     if timeout is None:
         operation = _Result(future)
     else:
-        operation = _ResultInTime(future, timeout) if timeout > 0 else _ResultNow(future)
+        operation = _ResultInTime(future, timeout=timeout) if timeout > 0 else _ResultNow(future)
     execution.step(operation)
 
 
@@ -389,7 +375,7 @@ def _waiting(
 ) -> _WaitForSome:
     if timeout is None:
         return _WaitForSome(futures, until)
-    return _WaitForSomeInTime(futures, until, timeout) if timeout > 0 else _SomeNow(futures, until)
+    return _WaitForSomeInTime(futures, until, timeout=timeout) if timeout > 0 else _SomeNow(futures, until)
 
 
 def as_completed(fs: Iterable[Any], timeout: float | None = None) -> Iterator[Any]:
@@ -402,7 +388,9 @@ def as_completed(fs: Iterable[Any], timeout: float | None = None) -> Iterator[An
             done = _execution_of_all(pending).step(_waiting(pending, _any, timeout))
         elif timeout is None or timeout > 0:
             operation = (
-                _WaitForSome(pending, _any) if timeout is None else _NextInTime(pending, _any, timeout)
+                _WaitForSome(pending, _any)
+                if timeout is None
+                else _NextInTime(pending, _any, timeout=timeout)
             )
             done = execution_of(pending[0]).step(operation)
         if not done:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 from typing import Any
 
 from helpers.schedules.execution import Operation, Task, current
 from helpers.schedules.model.primitives import Timed
+
+# The types of the real ones.
+REAL = (type(_thread.allocate_lock()), type(_thread.RLock()))
 
 
 class _LockOperation(Operation):
@@ -49,15 +53,6 @@ class _AcquireInTime(Timed, _Acquire):
     when the lock is free again, is the same as that it is slow after this step.
     """
 
-    object: Lock
-
-    def __init__(self, lock: Lock, timeout: float) -> None:
-        super().__init__(lock)
-        self.begin(timeout)
-
-    def can_expire(self) -> bool:
-        return self.object.owner is not None
-
     def expire(self) -> bool:
         self.pass_time()
         return False
@@ -96,11 +91,9 @@ class _ReleaseAll(_Release):
     object: RLock
 
     def perform(self) -> int:
-        lock = self.object
-        if lock.owner is not lock.execution.task:
+        if not self.object.held():
             raise RuntimeError("cannot release un-acquired lock")
-        count, lock.count, lock.owner = lock.count, 0, None
-        return count
+        return self.object.give_away()
 
 
 class _Locked(_LockOperation):
@@ -143,6 +136,19 @@ class Lock:
             raise RuntimeError("release unlocked lock")
         self.owner = None
 
+    def held(self) -> bool:
+        """Is it held, as a condition sees it? A plain lock does not know by whom."""
+        return self.owner is not None
+
+    def give_away(self) -> int:
+        """Release it altogether; returns how many times it was acquired."""
+        self.owner = None
+        return 1
+
+    def take_back(self, count: int) -> None:
+        """Acquire it again, as often as it was before `give_away`."""
+        self.owner = self.execution.task
+
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if not blocking:
             if timeout != -1:
@@ -153,7 +159,7 @@ class Lock:
         elif timeout < 0:
             raise ValueError("timeout value must be a non-negative number")
         else:
-            operation = _AcquireInTime(self, timeout) if timeout else _TryAcquire(self)
+            operation = _AcquireInTime(self, timeout=timeout) if timeout else _TryAcquire(self)
         got: bool = self.execution.step(operation)
         return got
 
@@ -199,7 +205,7 @@ class RLock(Lock):
     # What CPython's own conditions ask of it, where they are run as they are.
 
     def _is_owned(self) -> bool:
-        return self.owner is self.execution.task
+        return self.held()
 
     def _release_save(self) -> int:
         count: int = self.execution.step(_ReleaseAll(self))
@@ -210,15 +216,26 @@ class RLock(Lock):
         self.count = count
 
     def free(self) -> bool:
-        return self.owner is None or self.owner is self.execution.task
+        return self.owner is None or self.held()
 
     def take(self) -> None:
         self.owner = self.execution.task
         self.count += 1
 
     def give_back(self) -> None:
-        if self.owner is not self.execution.task:
+        if not self.held():
             raise RuntimeError("cannot release un-acquired lock")
         self.count -= 1
         if not self.count:
             self.owner = None
+
+    def held(self) -> bool:
+        return self.owner is self.execution.task
+
+    def give_away(self) -> int:
+        count, self.count, self.owner = self.count, 0, None
+        return count
+
+    def take_back(self, count: int) -> None:
+        super().take_back(count)
+        self.count = count

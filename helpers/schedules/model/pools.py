@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import _base
 from concurrent.futures.thread import BrokenThreadPool, ThreadPoolExecutor
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, execution_of
@@ -22,8 +21,6 @@ from helpers.schedules.model.primitives import Methods, PrimitiveOperation, Stat
 _END, _IDLE = object(), object()
 
 _COUNTED_AFTER_WORK = sys.version_info < (3, 13)
-
-_made: WeakKeyDictionary[Execution, int] = WeakKeyDictionary()  # pools without a name
 
 _real_init = ThreadPoolExecutor.__init__
 
@@ -252,8 +249,8 @@ def _counter() -> int:
     """The number in the name of a pool that the program gives none: from 0 in every schedule."""
     execution = current()
     assert execution is not None
-    number = _made.get(execution, 0)
-    _made[execution] = number + 1
+    number = execution.pools_made
+    execution.pools_made += 1
     return number
 
 

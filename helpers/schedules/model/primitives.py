@@ -7,7 +7,6 @@ scenario began, and nothing is known of it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -50,8 +49,8 @@ class PrimitiveOperation(Operation):
         return None
 
 
-class Timed:
-    """Mixed into an operation whose wait may end by itself.
+class Timed(Operation):
+    """Mixed into an operation whose wait may end by itself: while it is not ready, if nothing else is said.
 
     Attributes:
         timeout: seconds that the program is ready to wait, more than 0.
@@ -59,19 +58,22 @@ class Timed:
     """
 
     timed = True
-    others: tuple[Hashable, ...]
 
-    def begin(self, timeout: float, others: tuple[Hashable, ...] = ()) -> None:
+    def __init__(self, *about: Any, timeout: float) -> None:
         """The wait begins now.
 
         Args:
+            about: what the operation itself is made of.
             timeout: seconds.
-            others: as in `Operation`, but for the clock.
         """
+        super().__init__(*about)
         time = clock.now()
         self.timeout = timeout
         self.since = time.now
-        self.others = others + time.targets
+        self.others += time.targets
+
+    def can_expire(self) -> bool:
+        return not self.ready()
 
     def pass_time(self) -> None:
         """The wait has ended by itself."""
@@ -92,6 +94,11 @@ def execution_of(primitive: Any) -> Execution:
     return execution
 
 
+def as_is(primitive: Any) -> bool:
+    """Does CPython's own code run for it, with modelled parts inside? Such a one has no `State` but None."""
+    return primitive.__dict__.get("_model", primitive) is None
+
+
 def made_before(primitive: Any, kind: str = "") -> NoReturn:
     """End the search, because the program uses a primitive that was made before the scenario began.
 
@@ -101,7 +108,7 @@ def made_before(primitive: Any, kind: str = "") -> NoReturn:
     """
     execution = current()
     assert execution is not None
-    frame = _frame_of_program()
+    frame = frame_of_program(sys._getframe(1))
     name, named = _name_in(frame, primitive)
     if named is not primitive or not kind:
         kind = type(named).__name__
@@ -111,8 +118,8 @@ def made_before(primitive: Any, kind: str = "") -> NoReturn:
     execution.refuse(f"{line}{what}, which was made before the scenario began: make it inside the scenario")
 
 
-def _frame_of_program() -> FrameType | None:
-    frame: FrameType | None = sys._getframe(1)
+def frame_of_program(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame of the program itself, from one outwards."""
     while frame is not None and not is_own(frame.f_code.co_filename):
         frame = frame.f_back
     return frame

@@ -18,7 +18,7 @@ from typing import Any
 
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model.locks import Lock
-from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, Timed, execution_of
+from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, Timed, as_is, execution_of
 from helpers.schedules.operation import Site
 
 # Raised by a queue that was shut down; new in 3.13.
@@ -67,7 +67,7 @@ class _Put(_QueueOperation):
         self.item = item
         self.others = (about._model.tasks,)
 
-    def can(self) -> bool:
+    def ready(self) -> bool:
         about = self.object
         return not 0 < about.maxsize <= len(about.queue) or _shut_down(about)
 
@@ -85,18 +85,8 @@ class _PutWhenRoom(_Put):
     __slots__ = ()
     blocks = True
 
-    def ready(self) -> bool:
-        return self.can()
-
 
 class _PutInTime(Timed, _PutWhenRoom):
-    def __init__(self, about: Any, item: Any, timeout: float) -> None:
-        super().__init__(about, item)
-        self.begin(timeout, others=self.others)
-
-    def can_expire(self) -> bool:
-        return not self.can()
-
     def expire(self) -> None:
         self.pass_time()
         raise queue.Full
@@ -108,7 +98,7 @@ class _Get(_QueueOperation):
     verb = "get from"
     remedy = "put an item"
 
-    def can(self) -> bool:
+    def ready(self) -> bool:
         about = self.object
         return bool(about.queue) or _shut_down(about)
 
@@ -123,18 +113,8 @@ class _GetWhenThere(_Get):
     __slots__ = ()
     blocks = True
 
-    def ready(self) -> bool:
-        return self.can()
-
 
 class _GetInTime(Timed, _GetWhenThere):
-    def __init__(self, about: Any, timeout: float) -> None:
-        super().__init__(about)
-        self.begin(timeout)
-
-    def can_expire(self) -> bool:
-        return not self.can()
-
     def expire(self) -> None:
         self.pass_time()
         raise queue.Empty
@@ -298,7 +278,7 @@ def _put(self: Any, item: Any, block: bool = True, timeout: float | None = None)
     elif timeout < 0:
         raise ValueError("'timeout' must be a non-negative number")
     else:
-        operation = _PutInTime(self, item, timeout) if timeout else _Put(self, item)
+        operation = _PutInTime(self, item, timeout=timeout) if timeout else _Put(self, item)
     execution.step(operation)
 
 
@@ -313,7 +293,7 @@ def _getting(about: Any, block: bool, timeout: float | None) -> _Get:
         return _GetWhenThere(about)
     if timeout < 0:
         raise ValueError("'timeout' must be a non-negative number")
-    return _GetInTime(about, timeout) if timeout else _Get(about)
+    return _GetInTime(about, timeout=timeout) if timeout else _Get(about)
 
 
 def _task_done(self: Any) -> None:
@@ -346,7 +326,7 @@ def _unless_seen_inside(name: str, model: Callable[..., Any]) -> Callable[..., A
     real = vars(queue.Queue)[name]
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return (real if self.__dict__.get("_model", self) is None else model)(self, *args, **kwargs)
+        return (real if as_is(self) else model)(self, *args, **kwargs)
 
     return method
 

@@ -35,13 +35,6 @@ class _Acquire(_SemaphoreOperation):
 
 
 class _AcquireInTime(Timed, _Acquire):
-    def __init__(self, semaphore: Any, timeout: float) -> None:
-        super().__init__(semaphore)
-        self.begin(timeout)
-
-    def can_expire(self) -> bool:
-        return not self.ready()
-
     def expire(self) -> bool:
         self.pass_time()
         return False
@@ -96,7 +89,7 @@ def _acquire(self: Any, blocking: bool = True, timeout: float | None = None) -> 
     if blocking and timeout is None:
         operation: _SemaphoreOperation = _Acquire(self)
     elif timeout is not None and timeout > 0:
-        operation = _AcquireInTime(self, timeout)
+        operation = _AcquireInTime(self, timeout=timeout)
     else:
         operation = _TryAcquire(self)
     acquired: bool = execution.step(operation)

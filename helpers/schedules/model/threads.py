@@ -15,9 +15,6 @@ from typing import Any
 from helpers.schedules.execution import Execution, Operation, Task, current
 from helpers.schedules.model.primitives import Timed
 
-_Thread = threading.Thread
-_real_main = threading.main_thread()
-
 # What starts and ends of all threads write, and those read who ask for all threads.
 _ALL = ("all threads",)
 
@@ -65,19 +62,15 @@ class State:
 
     def started(self, write: bool) -> None:
         """Start it, or look whether it is started."""
-        if write and _ASKED not in self.execution.search.racy:
-            return
-        self.execution.access(
-            self, "started", write, ("started", self.label), "start" if write else "look whether it started"
-        )
+        self._access("started", write, "start" if write else "look whether it started")
 
     def ended(self, write: bool) -> None:
         """End it, or look whether it has ended."""
-        if write and _ASKED not in self.execution.search.racy:
-            return
-        self.execution.access(
-            self, "ended", write, ("ended", self.label), "end" if write else "look whether it ended"
-        )
+        self._access("ended", write, "end" if write else "look whether it ended")
+
+    def _access(self, what: str, write: bool, text: str) -> None:
+        if not write or _ASKED in self.execution.search.racy:
+            self.execution.access(self, what, write, (what, self.label), text)
 
     def end(self) -> None:
         """Its code has been run."""
@@ -119,9 +112,8 @@ class _JoinInTime(Timed, _Join):
 
     def __init__(self, state: State, timeout: float) -> None:
         state.asked()
-        self.object = state
+        super().__init__(state, timeout=timeout)
         self.target = state.execution.meet(state, "ended", False, ("ended", state.label))
-        self.begin(timeout)
 
     def can_expire(self) -> bool:
         return not self.object.over

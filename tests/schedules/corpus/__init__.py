@@ -10,7 +10,6 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from threading import Thread
 
 Program = Callable[[], None]
 
@@ -58,15 +57,6 @@ def mend(wrong: Program) -> Callable[[Program], Program]:
         return program
 
     return note
-
-
-def together(*targets: Program) -> None:
-    """Run each function in a thread of its own, until all have ended."""
-    threads = [Thread(target=target) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def pairs() -> Iterator[Pair]:

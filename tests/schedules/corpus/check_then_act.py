@@ -6,7 +6,8 @@ from collections import deque
 from contextlib import suppress
 from threading import Lock
 
-from tests.schedules.corpus import bug, mend, together
+from tests.schedules.corpus import bug, mend
+from tests.schedules.scenarios import together
 
 
 @bug("a key is looked for, then its value is made", fails="AssertionError")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from tests.schedules.corpus import bug, mend, together
+from tests.schedules.corpus import bug, mend
+from tests.schedules.scenarios import together
 
 
 @bug("waits without looking whether it has happened already", fails="lost wake-up")

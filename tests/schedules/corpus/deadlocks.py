@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from threading import Condition, Lock, RLock, Semaphore, Thread
 
-from tests.schedules.corpus import bug, mend, together
+from tests.schedules.corpus import bug, mend
+from tests.schedules.scenarios import together
 
 
 @bug("two locks in two orders", fails="deadlock")

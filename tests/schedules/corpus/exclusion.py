@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from threading import Lock
 
-from tests.schedules.corpus import bug, mend, together
+from tests.schedules.corpus import bug, mend
+from tests.schedules.scenarios import together
 
 
 class Room:

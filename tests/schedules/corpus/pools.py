@@ -7,7 +7,8 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_co
 from contextlib import suppress
 from threading import Lock
 
-from tests.schedules.corpus import bug, mend, together
+from tests.schedules.corpus import bug, mend
+from tests.schedules.scenarios import together
 
 
 @bug("a task in a pool of one worker waits for a task behind it", fails="lost wake-up")

@@ -6,7 +6,8 @@ from contextlib import suppress
 from queue import Empty, LifoQueue, PriorityQueue, Queue, SimpleQueue
 from threading import Lock, Thread
 
-from tests.schedules.corpus import bug, mend, together
+from tests.schedules.corpus import bug, mend
+from tests.schedules.scenarios import together
 
 PILL = None
 

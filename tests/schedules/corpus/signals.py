@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from threading import Barrier, BoundedSemaphore, BrokenBarrierError, Event, Lock, Semaphore
 
-from tests.schedules.corpus import bug, mend, together
+from tests.schedules.corpus import bug, mend
+from tests.schedules.scenarios import together
 
 
 @bug("an event as a mailbox: two items, one signal", fails="lost wake-up")

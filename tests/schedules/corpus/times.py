@@ -6,7 +6,8 @@ import time
 from queue import Empty, Queue
 from threading import Condition, Event, Lock, Thread, Timer
 
-from tests.schedules.corpus import bug, mend, together
+from tests.schedules.corpus import bug, mend
+from tests.schedules.scenarios import together
 
 
 @bug("sleeps until the other has surely done it", fails="AssertionError")
