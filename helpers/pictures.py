@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from helpers.timeline.picture.drawing import TimelineFigure
 
 PIXELS_PER_INCH = 96  # as browsers count; pictures are drawn twice as fine, for sharp screens
+VIEW = "application/vnd.jupyter.widget-view+json"  # MIME type of a widget
 
 Bundle = tuple[dict[str, str], dict[str, Any]]  # data and metadata, by MIME type
+
+
+def widget(model_id: str) -> dict[str, Any]:
+    """What a notebook's output has of a widget: JupyterLab shows that in place of the rest."""
+    return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": model_id}}
 
 
 def picture(timeline: Timeline, axis: str = "time") -> Bundle:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ipywidgets import HTML, FloatRangeSlider, Layout, VBox
 
-from helpers.pictures import Bundle, shown
+from helpers.pictures import Bundle, shown, widget
 from helpers.timeline import Timeline
 from helpers.timeline.picture.layout import StepScale, TimeScale
 
@@ -58,9 +58,7 @@ class Zoom:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self._whole
-        view = "application/vnd.jupyter.widget-view+json"
-        model = {"version_major": 2, "version_minor": 0, "model_id": self._both.model_id}
-        return {view: model, **data}, metadata
+        return widget(self._both.model_id) | data, metadata
 
 
 def _fitting(image: str) -> str:

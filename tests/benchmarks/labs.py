@@ -105,7 +105,7 @@ def rows(seconds: float) -> Iterator[tuple[str, ...]]:
 
 
 def main(argv: list[str]) -> int:
-    parser = table.options("labs", __doc__ or "")
+    parser = table.options("labs", __doc__ or "", pythons=False)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement (5)")
     wish = parser.parse_args(argv)
     table.show(HEADINGS, WIDTHS)

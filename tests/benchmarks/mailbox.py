@@ -10,7 +10,9 @@ import os
 import sys
 import time
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Event
+
+from tests.schedules.scenarios import together
 
 
 class Mailbox:
@@ -39,23 +41,15 @@ class Mailbox:
 def mailbox() -> None:
     """One producer with two items, two consumers."""
     box = Mailbox()
-    run(box.produce, box.consume, box.consume)
+    together(box.produce, box.consume, box.consume)
     assert len(box.taken) == 2
 
 
 def mailbox_without_clear() -> None:
     """The same where nobody gets stuck."""
     box = Mailbox()
-    run(box.produce, box.take, box.take)
+    together(box.produce, box.take, box.take)
     assert len(box.taken) == 2
-
-
-def run(*targets: object) -> None:
-    threads = [Thread(target=target) for target in targets]  # type: ignore[arg-type]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def by_helpers(seconds: float) -> dict[str, object]:

@@ -37,7 +37,7 @@ from helpers.timeline import Timeline
 from helpers.timeline.building import build
 from helpers.timeline.reading import Recording
 from tests.benchmarks import drawing, table, workloads
-from tests.recorder.programs import DEATHS, METHODS
+from tests.recorder.programs import DEATHS, METHODS, overlapping
 from tests.timeline import made
 
 TOOLS = ("viztracer==1.1.1", "threadle==0.1.0")
@@ -457,13 +457,6 @@ def kept(timeline: Timeline) -> tuple[int, int]:
         if lane.process in ends and len(spans) and spans[-1].open and spans[-1].state in ("queue", "lock"):
             waits.add(lane.process)
     return len(processes), len(waits)
-
-
-def overlapping(timeline: Timeline) -> int:
-    """How many holds of a lock begin before the one before has ended."""
-    columns = np.sort(timeline.holds.columns, order=["lock", "start", "end"])
-    same = columns["lock"][1:] == columns["lock"][:-1]
-    return int((same & (columns["start"][1:] < columns["end"][:-1])).sum())
 
 
 def torn_records(folder: Path) -> int:

@@ -21,16 +21,17 @@ def show(cells: Iterable[str], widths: Iterable[int]) -> None:
     )
 
 
-def options(bench: str, description: str) -> argparse.ArgumentParser:
-    """The options that every bench has."""
+def options(bench: str, description: str, *, pythons: bool = True) -> argparse.ArgumentParser:
+    """The options that benches have in common; `pythons`: this one can measure others than its own."""
     parser = argparse.ArgumentParser(
         prog=f"python -m helpers bench {bench}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--python", action="append", default=[], metavar="EXE", help="measure this Python too; repeatable"
-    )
+    if pythons:
+        parser.add_argument(
+            "--python", action="append", default=[], metavar="EXE", help="measure this Python too; repeatable"
+        )
     parser.add_argument("--strict", action="store_true", help="end with 1 if anything is missed")
     return parser
 

@@ -223,10 +223,6 @@ class Notebook:
         self.page.evaluate(f"{KERNEL}.restart()")
         self.wait_until(CONNECTED)
 
-    def end_kernel(self) -> None:
-        """End the kernel of a notebook that is closed."""
-        self.page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
-
     def wait_until_value(self, expression: str, value: Any) -> None:
         """Wait until a Python expression has a value in the kernel."""
         deadline = time.monotonic() + PATIENCE

@@ -163,12 +163,8 @@ def test_a_slider_follows_an_attribute(panel: Panel, notebook: Notebook) -> None
     notebook.value("setattr(lab, 'produce_rate', 23)")  # between two of its places
     panel.wait_for_value("produce_rate", "23 items per second")
     notebook.value("setattr(lab, 'mechanism', 'semaphores')")
-    assert (
-        panel.root.get_by_label("Mechanism").evaluate(
-            "it => new Promise(done => { const look = () => it.value === 'semaphores' ? done(it.value) : requestAnimationFrame(look); look(); })"
-        )
-        == "semaphores"
-    )
+    mechanism = panel.root.get_by_label("Mechanism").element_handle()
+    panel.root.page.wait_for_function("it => it.value === 'semaphores'", arg=mechanism)
 
 
 def test_without_consumers_the_buffer_fills_and_stays_full_until_there_are_some(panel: Panel) -> None:
