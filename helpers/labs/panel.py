@@ -22,6 +22,7 @@ from helpers.labs.frames import Columns, numbers, workers
 from helpers.labs.pipeline import Pipeline
 from helpers.labs.snapshot import Snapshot
 from helpers.labs.still import still
+from helpers.labs.switching import short_switch_interval
 from helpers.pictures import VIEW, widget
 
 HERE = Path(__file__).parent
@@ -46,6 +47,10 @@ class PipelineLab(AnyWidget):
 
     Every setting of `Pipeline` is an argument, and an attribute that can be read and set at any time; the
     sliders follow. At most one lab runs at a time: making or starting one stops the other.
+
+    While a lab runs, the interpreter's switch interval (`sys.setswitchinterval`) is 1 ms, not 5 ms, so that
+    sliders answer also beside threads that compute. All threads of the kernel are switched that often.
+    Afterwards it is again what it was, unless somebody else has set it meanwhile.
 
     Attributes:
         pipeline: the model, with its counts and its prediction.
@@ -155,6 +160,7 @@ class PipelineLab(AnyWidget):
         except Exception as error:
             self.send({"error": f"{type(error).__name__}: {error}"})
 
+    @short_switch_interval()
     def _send_frames(self) -> None:
         """In a thread of its own: send a frame every 50 ms, each at its due time."""
         ending = self._ending

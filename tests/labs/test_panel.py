@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from helpers.labs.frames import WINDOW, Columns
 from helpers.labs.settings import CAPACITIES, MOST_WORKERS, RATES, Settings
 from helpers.labs.snapshot import Snapshot, Worker
 from helpers.labs.still import forecast
+from helpers.labs.switching import SHORT
 from tests.labs.grid import PATIENCE
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -302,6 +304,73 @@ class TestStartAndStop:
         lab.close()
         lab.close()
         assert threads() == []
+
+
+class TestSwitchInterval:
+    """Threads that compute let others run sooner while a lab runs, and only then."""
+
+    @pytest.fixture(autouse=True)
+    def own_interval(self) -> Iterator[float]:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(0.025)
+        yield sys.getswitchinterval()
+        sys.setswitchinterval(before)
+
+    def test_is_short_from_start_to_stop(self, lab: PipelineLab, own_interval: float) -> None:
+        page = Page(lab)
+        for _ in range(2):
+            lab.start()
+            page.wait_for_frames(1)
+            assert sys.getswitchinterval() == pytest.approx(SHORT)
+            lab.stop()
+            assert sys.getswitchinterval() == own_interval
+
+    def test_is_put_back_when_a_newer_lab_stops(self, lab: PipelineLab, own_interval: float) -> None:
+        lab.start()
+        newer = PipelineLab()
+        assert sys.getswitchinterval() == own_interval
+        page = Page(newer)
+        lab.start()
+        newer.start()
+        page.wait_for_frames(1)
+        assert sys.getswitchinterval() == pytest.approx(SHORT)
+        newer.close()
+        assert sys.getswitchinterval() == own_interval
+
+    def test_is_put_back_after_an_error_in_a_worker(
+        self, lab: PipelineLab, own_interval: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object) -> int:
+            raise ZeroDivisionError("no items")
+
+        page = Page(lab)
+        monkeypatch.setattr(buffers.QueueBuffer, "get", broken)
+        lab.start()
+        page.wait_until(lambda: page.errors and not page.frames[-1]["running"])
+        assert lab._frames is not None
+        lab._frames.join(PATIENCE)
+        assert sys.getswitchinterval() == own_interval
+
+    def test_is_put_back_after_an_error_in_drawing(
+        self, lab: PipelineLab, own_interval: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(_: object) -> bool:
+            raise ZeroDivisionError("no pixels")
+
+        lab.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(lab._columns, "add", broken)
+            assert lab._frames is not None
+            lab._frames.join(PATIENCE)
+        assert sys.getswitchinterval() == own_interval
+
+    def test_of_somebody_else_stands(self, lab: PipelineLab) -> None:
+        page = Page(lab)
+        lab.start()
+        page.wait_for_frames(1)
+        sys.setswitchinterval(0.01)
+        lab.stop()
+        assert sys.getswitchinterval() == pytest.approx(0.01)
 
 
 class TestStill:
