@@ -1,6 +1,11 @@
 """The mailbox of chapter 7, a list and an event: for the bench, as explored here and by frontrun.
 
-A process of its own runs it: ``python mailbox.py helpers|frontrun SECONDS``, and prints what it did as JSON.
+A process of its own runs it: ``python mailbox.py WHO SECONDS``, and prints what it did as JSON. `WHO` is one of
+
+- ``mailbox``: explored here;
+- ``helpers``: the same, of the mailbox in which nobody gets stuck;
+- ``frontrun``: that one explored by frontrun, as it comes;
+- ``frontrun-bare``: by frontrun without what it does beside exploring, and without a bound.
 """
 
 from __future__ import annotations
@@ -9,7 +14,9 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Event
 
 from tests.schedules.scenarios import together
@@ -52,18 +59,18 @@ def mailbox_without_clear() -> None:
     assert len(box.taken) == 2
 
 
-def by_helpers(seconds: float) -> dict[str, object]:
+def by_helpers(scenario: Callable[[], None], seconds: float) -> dict[str, object]:
     from helpers.schedules import every_schedule
 
-    every_schedule(mailbox_without_clear)  # finds what threads share, starts its threads
+    every_schedule(scenario)  # finds what threads share, starts its threads
     begin = time.process_time()
     schedules = 0
     while time.process_time() - begin < seconds:
-        schedules += every_schedule(mailbox_without_clear).schedules
+        schedules += every_schedule(scenario).schedules
     return {"schedules": schedules, "cpu": time.process_time() - begin}
 
 
-def by_frontrun(seconds: float) -> dict[str, object]:
+def by_frontrun(seconds: float, **options: object) -> dict[str, object]:
     import frontrun  # type: ignore[import-not-found]
     from frontrun._cooperative import patch_locks  # type: ignore[import-not-found]
 
@@ -74,10 +81,8 @@ def by_frontrun(seconds: float) -> dict[str, object]:
         workers=[Mailbox.produce, Mailbox.take, Mailbox.take],
         invariant=lambda box: len(box.taken) == 2,
         stop_on_first=False,
-        preemption_bound=None,
-        reproduce_on_failure=0,
-        detect_io=False,
         total_timeout=seconds,
+        **options,
     )
     return {"schedules": result.num_explored, "cpu": time.process_time() - begin}
 
@@ -85,5 +90,11 @@ def by_frontrun(seconds: float) -> dict[str, object]:
 if __name__ == "__main__":
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    who = {"helpers": by_helpers, "frontrun": by_frontrun}[sys.argv[1]]
-    print(json.dumps(who(float(sys.argv[2]))))
+    bare = {"preemption_bound": None, "reproduce_on_failure": 0, "detect_io": False}
+    who = {
+        "mailbox": partial(by_helpers, mailbox),
+        "helpers": partial(by_helpers, mailbox_without_clear),
+        "frontrun": by_frontrun,
+        "frontrun-bare": partial(by_frontrun, **bare),
+    }[sys.argv[1]]
+    print(json.dumps(who(seconds=float(sys.argv[2]))))
