@@ -31,10 +31,19 @@ from collections.abc import Callable, Hashable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from helpers.schedules import leftovers
+from helpers.schedules import interrupts, leftovers
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
 from helpers.schedules.spinning import Spin, Turns
-from helpers.schedules.workers import Worker, allocate_lock, code_of, current, hire, raise_in, where_is
+from helpers.schedules.workers import (
+    Worker,
+    allocate_lock,
+    code_of,
+    current,
+    hire,
+    raise_in,
+    real_monotonic,
+    where_is,
+)
 
 if TYPE_CHECKING:
     from helpers.schedules.search import Search
@@ -68,7 +77,7 @@ class _Met:
     __slots__ = ("accesses", "racy", "readers", "writers")
 
     def __init__(self) -> None:
-        self.accesses: dict[tuple[int, Hashable, bool], int] = {}
+        self.accesses: dict[tuple[int, Hashable, int], int] = {}
         self.readers = 0
         self.writers = 0
         self.racy = True
@@ -160,6 +169,40 @@ class Execution:
         main_state: kept by the model of threads.
     """
 
+    __slots__ = (
+        "_alone",
+        "_around_since",
+        "_before",
+        "_daemons",
+        "_free",
+        "_fresh",
+        "_hub",
+        "_kept",
+        "_labels",
+        "_left_over",
+        "_met",
+        "_others",
+        "_racy",
+        "around",
+        "broken",
+        "clock",
+        "cut",
+        "depth",
+        "main_state",
+        "notes",
+        "output",
+        "pools_made",
+        "quiet",
+        "raised",
+        "refused",
+        "search",
+        "task",
+        "tasks",
+        "threads_made",
+        "unwinding",
+        "versions",
+    )
+
     def __init__(self, search: Search) -> None:
         self.search = search
         self.tasks: list[Task] = []
@@ -201,14 +244,6 @@ class Execution:
         if self.unwinding or self.quiet:
             return self._out_of_turn(operation)
         me = self.task
-        self._park(me, operation)
-        if me.expires:
-            me.expires = False
-            return operation.expire()
-        return operation.perform()
-
-    def _park(self, me: Task, operation: Operation) -> None:
-        """Have the running task stand still until it is chosen."""
         me.op = operation
         me.since = self.depth
         me.checked = 0
@@ -223,14 +258,18 @@ class Execution:
         me.op = None
         if self.versions is not None and not operation.free:
             self._touch(me, operation)
+        if me.expires:
+            me.expires = False
+            return operation.expire()
+        return operation.perform()
 
-    def access(self, about: Any, key: Hashable, write: bool, site: Hashable, text: str) -> bool:
+    def access(self, about: Any, key: Hashable, write: int, site: Hashable, text: str) -> bool:
         """Say that shared data is about to be read or written; it is a step where threads meet.
 
         Args:
             about: the object whose data it is.
             key: which attribute, item or variable of it.
-            write: whether it is changed.
+            write: whether it is changed, and how: `containers.CHANGES`, `ADDS` or `EMPTIES`.
             site: the place in the program.
             text: ``"read counter"``.
 
@@ -252,7 +291,7 @@ class Execution:
         return False
 
     def access_all(
-        self, places: Sequence[tuple[Any, Hashable]], write: bool, site: Hashable, text: str
+        self, places: Sequence[tuple[Any, Hashable]], write: int, site: Hashable, text: str
     ) -> bool:
         """Say that several pieces of shared data are about to be read, or written, in one step (see
         `access`).
@@ -276,7 +315,7 @@ class Execution:
             self._touch(self.task, operation)
         return False
 
-    def meet(self, about: Any, key: Hashable, write: bool, site: Hashable) -> Hashable:
+    def meet(self, about: Any, key: Hashable, write: int, site: Hashable) -> Hashable:
         """Note who is where, as `access` does, without a step; returns the target of an access there.
 
         Two threads meet if one of them writes, and no start or join puts one access before the other.
@@ -312,14 +351,14 @@ class Execution:
         return target
 
     def _refuse_left_over(
-        self, about: Any, key: Hashable, target: Hashable, write: bool, site: Hashable, text: str
+        self, about: Any, key: Hashable, target: Hashable, write: int, site: Hashable, text: str
     ) -> None:
         """Refuse a program whose schedules do not all begin with the same data (see `leftovers`)."""
         if target not in self._left_over:
             return
-        if write and leftovers.assigned(key, about, text):
+        if write and leftovers.assigned(key, about, write):
             self._left_over.discard(target)
-        elif not write or leftovers.looked_at(text):
+        elif not write or leftovers.looked_at(write):
             line = f"line {site.line}" if isinstance(site, Site) else "the program"
             self.refuse(
                 f"{line} uses what an earlier schedule left in {leftovers.name_in(text)}, which was made "
@@ -464,7 +503,19 @@ class Execution:
         except BaseException as error:  # a mistake of ours is no exception of the program
             self.broken = error
             return None
-        return None if chosen < 0 else self.go(chosen)
+        if chosen < 0:
+            return None
+        task = self.task = self.tasks[chosen >> 1]
+        if chosen & 1:
+            self._expire(task)
+        self.depth += 1
+        return task
+
+    def _expire(self, task: Task) -> None:
+        """Have a task's wait end by itself."""
+        task.expires = True
+        if task.op.free:  # type: ignore[union-attr]
+            self._free.remove(task)
 
     @property
     def going_on(self) -> bool:
@@ -472,12 +523,10 @@ class Execution:
         return self._others > 0 and not self.unwinding
 
     def go(self, chosen: int) -> Task:
-        """Let a task make its step: twice its number, and one more where its wait expires."""
+        """Let a task make its step, as somebody outside says: twice its number, one more to expire."""
         task = self.task = self.tasks[chosen >> 1]
         if chosen & 1:
-            task.expires = True
-            if task.op.free:  # type: ignore[union-attr]
-                self._free.remove(task)
+            self._expire(task)
         self.depth += 1
         return task
 
@@ -590,19 +639,18 @@ class Execution:
 
         Returns:
             What `look` returns; None where the execution was given up.
+
+        Raises:
+            KeyboardInterrupt: an interrupt came meanwhile; all tasks have ended.
         """
         try:
             self.begin(scenario, thread)
             seen = None if self.unwinding and self.cut is None else look(self)
-        except BaseException:  # an interrupt came while the program's threads ran
-            if not self._parked():
-                self.unwinding = True
-                self._await_baton(0.5)
-            raise
         finally:
             self.unwind()
         if self.broken is not None:
             raise self.broken
+        interrupts.raise_noted()
         return seen
 
     def forget(self) -> None:
@@ -615,9 +663,6 @@ class Execution:
             task.thread = None
         for kept in (self.tasks, self._kept, self._labels, self._met):
             kept.clear()
-
-    def _parked(self) -> bool:
-        return all(task.done or task.op is not None for task in self.tasks)
 
     def unwind(self) -> None:
         """End every task that is still parked."""
@@ -635,17 +680,32 @@ class Execution:
         while waited < TURNS:
             if self._hub.acquire(True, patience / TURNS):
                 return
+            if interrupts.noted() or real_monotonic() > self.search.until:
+                self._stop()
+                return
             now = self.depth, self.around, self.task
             if now != seen:
                 seen = now
                 waited = 0
-            waited += 1 / PARKED if code_of(self.task.worker) is Execution._park.__code__ else 1
+            waited += 1 / PARKED if code_of(self.task.worker) is Execution.step.__code__ else 1
         if not self.cut:
             self.cut = (
                 "hangs",
                 f"{self.task.name} made no step for {patience:g} seconds, {where_is(self.task.worker)}",
             )
         self.unwinding = True
+        self._fetch_baton()
+
+    def _stop(self) -> None:
+        """End the schedule early: an interrupt has come, or the time is over."""
+        if not self.cut:
+            self.cut = "stopped", "its time was over in the middle of a schedule"
+        self.unwinding = True  # whoever runs is to end at its next step, or turn of a loop
+        if not self._hub.acquire(True, 0.2):
+            self._fetch_baton()
+
+    def _fetch_baton(self) -> None:
+        """End the task that has the baton, wherever it is."""
         raise_in(self.task.worker, Unwind)
         if not self._hub.acquire(True, 0.5):
             self.task.done = True  # its thread is given up

@@ -12,6 +12,7 @@ from typing import Any
 from helpers.schedules import notation
 from helpers.schedules.classes import Classes
 from helpers.schedules.execution import Execution
+from helpers.schedules.interrupts import held_back
 from helpers.schedules.operation import Site
 from helpers.schedules.printing import captured
 from helpers.schedules.reaching import Reached
@@ -45,8 +46,9 @@ def every_schedule(
 
     What it cannot see: how long anything takes. A wait with a timeout is tried both ways, in time and in
     vain. But a comparison that the program itself makes, such as ``time.monotonic() > deadline``, is tried
-    only with the time that has passed by its own sleeps and waits. Use a timeout instead. And functions that
-    are not written in Python are single steps; where one of them gets something shared, a note says so.
+    only with the time that has passed by its own sleeps and waits; then a note says so, with the line, and
+    the result does not claim that all schedules were tried. Use a timeout instead. And functions that are not
+    written in Python are single steps; where one of them gets something shared, a note says so.
 
     Args:
         scenario: a function without arguments. It fails where it, or one of its threads, raises an exception,
@@ -91,6 +93,7 @@ def explore(
     with installed(scenario) as reached:
         stopped = ""
         try:
+            search.until = began + seconds
             while not stopped:
                 tally.run(search, scenario)
                 if search.grown:
@@ -98,7 +101,7 @@ def explore(
                     if restarted is not None:
                         restarted()
                 stopped = tally.stopped
-                if not search.advance():
+                if stopped or not search.advance():
                     break
                 if real_monotonic() - began > seconds:
                     stopped = f"The search was stopped after {seconds:g} seconds"
@@ -174,7 +177,14 @@ def installed(scenario: Scenario) -> Iterator[Reached]:
     """
     if current() is not None:
         raise RuntimeError("every_schedule cannot be called within a scenario")
-    with _turn, one_core(), captured(), visible(scenario) as reached, substituted(reached.functions):
+    with (
+        _turn,
+        held_back(),
+        one_core(),
+        captured(),
+        visible(scenario) as reached,
+        substituted(reached.functions),
+    ):
         yield reached
 
 
@@ -202,7 +212,7 @@ def show(scenario: Scenario, picks: Iterable[int], racy: Iterable[Hashable]) -> 
 def _given_up(execution: Execution) -> str:
     """Why nothing can be said of a schedule, or "". One that seems to go on for ever is a finding."""
     kind, why = execution.cut or ("", "")
-    return why if kind in ("different", "hangs") else ""
+    return why if kind in ("different", "hangs", "stopped") else ""
 
 
 # --- counting ------------------------------------------------------------------------------------------

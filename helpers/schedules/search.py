@@ -11,6 +11,7 @@ that for the end of its wait by a timeout. A choice is the number of one such bi
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from math import inf
 from typing import Any
 
 from helpers.schedules.execution import Execution
@@ -82,11 +83,13 @@ class Search:
         grown: whether `racy` grew: the schedules tried so far were too coarse, the search begins anew.
         redundant: whether the execution was ended because all it could still do was seen before.
         before: what was where when a schedule began.
+        until: when to stop, even in the middle of a schedule, by `time.monotonic`.
     """
 
     def __init__(self, racy: Iterable[Hashable] = ()) -> None:
         self.racy: set[Hashable] = set(racy)
         self.before = Leftovers()
+        self.until = inf
         self.grown = False
         self.redundant = False
 
@@ -120,7 +123,7 @@ class Tree(Search):
     def next(self, execution: Execution) -> int:
         depth = execution.depth
         if depth < self.replayed:
-            return self.again(execution, self.stack[depth])
+            return self._again(execution, self.stack[depth])
         choices = execution.choices()
         if not choices:
             self.look(execution)
@@ -138,23 +141,20 @@ class Tree(Search):
         self.did(execution, node)
         return node.pick
 
-    def again(self, execution: Execution, node: Node) -> int:
+    def _again(self, execution: Execution, node: Node) -> int:
         """Repeat a step of the schedule before this one; the last of them is the one that differs."""
+        tasks = execution.tasks
         number = node.number
-        operation = execution.tasks[number].op if number < len(execution.tasks) else None
-        last = execution.depth == self.replayed - 1
-        if (
-            operation is None
-            or operation.target != node.operation.target
-            or operation.kind != node.operation.kind
-            or (last and execution.choices() != node.choices)
-        ):
-            execution.cut = "different", different(execution, node)
-            return -1
-        if last:
+        operation = tasks[number].op if number < len(tasks) else None
+        before = node.operation
+        if operation is None or operation.target != before.target or operation.kind != before.kind:
+            return _differs(execution, node)
+        if execution.depth < self.replayed - 1:
+            tasks[number].past = node.past
+        elif execution.choices() == node.choices:
             self.did(execution, node)
         else:
-            execution.tasks[number].past = node.past
+            return _differs(execution, node)
         return node.pick
 
     def enter(self, execution: Execution, node: Node) -> bool:
@@ -280,11 +280,13 @@ def first(choices: int, going: int) -> int:
     return (choices & -choices).bit_length() - 1
 
 
-def different(execution: Execution, node: Node) -> str:
-    """Words for a replay that goes another way than before."""
+def _differs(execution: Execution, node: Node) -> int:
+    """Give up a replay that goes another way than before."""
     number = node.number
     who = execution.tasks[number].name if number < len(execution.tasks) else "a thread"
-    return (
+    execution.cut = (
+        "different",
         f"the program does not do the same in the same schedule: at step {execution.depth + 1} {who} "
-        f"does something else than the last time. Take out what is random or comes from outside"
+        f"does something else than the last time. Take out what is random or comes from outside",
     )
+    return -1

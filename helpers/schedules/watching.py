@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.schedules.execution import Execution, Task
-from helpers.schedules.model.primitives import frame_of_program
+from helpers.schedules.model.locks import Lock
 from helpers.schedules.operation import Operation, Site
+from helpers.schedules.reaching import frame_of_program
 from helpers.schedules.result import Step, Waiting
 from helpers.schedules.search import Search
 from helpers.schedules.verdicts import place_of, without_addresses
@@ -46,6 +47,7 @@ class Watched(Execution):
         self.values: dict[str, str] = {}
         self.sites: dict[int, Site | None] = {}
         self._drafts: list[_Draft] = []
+        self._last: dict[int, _Draft] = {}  # of each task
         self._made: dict[int, tuple[Site, str, int]] = {}  # by label: where, what, how many before it
         self._counts: Counter[tuple[str, int, str]] = Counter()
         self._names: dict[int, str] = {}
@@ -86,20 +88,14 @@ class Watched(Execution):
         if self.unwinding or self.quiet:
             return self._out_of_turn(operation)
         me = self.task
-        self.sites[me.number] = site = operation.site() or _site(sys._getframe(1))
-        self._park(me, operation)
-        expired, me.expires = me.expires, False
-        draft = _Draft(
-            me, operation.text(self), operation.kind, site, "", expired, expired or not operation.free
-        )
-        self._drafts.append(draft)
-        value = operation.expire() if expired else operation.perform()
+        self.sites[me.number] = operation.site() or _site(sys._getframe(1))
+        value = super().step(operation)
         if value is not None and (operation.timed or not operation.blocks or not isinstance(value, bool)):
-            draft.value = self.in_few_words(value)
+            self._last[me.number].value = self.in_few_words(value)
         return value
 
     def access_all(
-        self, places: Sequence[tuple[Any, Hashable]], write: bool, site: Hashable, text: str
+        self, places: Sequence[tuple[Any, Hashable]], write: int, site: Hashable, text: str
     ) -> bool:
         if isinstance(site, Site):
             self.sites[self.task.number] = site
@@ -137,7 +133,33 @@ class Watched(Execution):
 
     def _choose(self) -> Task | None:
         self._settle()
-        return super()._choose()
+        task = super()._choose()
+        if task is not None:
+            self._begin(task)
+        return task
+
+    def go(self, chosen: int) -> Task:
+        task = super().go(chosen)
+        self._begin(task)
+        return task
+
+    def _begin(self, task: Task) -> None:
+        """A task is about to make its step, if it is not one that only begins."""
+        operation = task.op
+        if operation is None:
+            return
+        expired = task.expires
+        draft = _Draft(
+            task,
+            operation.text(self),
+            operation.kind,
+            self.sites[task.number],
+            "",
+            expired,
+            expired or not operation.free,
+        )
+        self._drafts.append(draft)
+        self._last[task.number] = draft
 
     def unwind(self) -> None:
         self._settle()
@@ -164,7 +186,7 @@ class Watched(Execution):
                 where = (site.file, site.line, kind)
                 self._made[number] = (site, kind, self._counts[where])
                 self._counts[where] += 1
-            if hasattr(type(about), "owner"):
+            if isinstance(about, Lock):
                 self._locks.append(about)
         return number
 

@@ -130,7 +130,7 @@ def _execution() -> Execution:
 
 def _state(thread: Any) -> State:
     execution = _execution()
-    state: State | None = thread.__dict__.get("_explored")
+    state: State | None = getattr(thread, "_explored", None)
     if state is not None and state.execution is execution:
         return state
     main = execution.tasks[0]
@@ -163,21 +163,19 @@ def __init__(
         if target is not None and hasattr(target, "__name__"):
             name += f" ({target.__name__})"
     state = State(execution, self)
-    self.__dict__.update(
-        _explored=state,
-        _target=target,
-        _name=str(name),
-        _args=args,
-        _kwargs={} if kwargs is None else kwargs,
-        _daemonic=execution.task.daemon if daemon is None else daemon,
-        _context=context,
-        _ident=None,
-        _native_id=None,
-        _started=state,
-        _is_stopped=False,
-        _handle=state,
-        _initialized=True,
-    )
+    self._explored = state
+    self._target = target
+    self._name = str(name)
+    self._args = args
+    self._kwargs = {} if kwargs is None else kwargs
+    self._daemonic = execution.task.daemon if daemon is None else daemon
+    self._context = context
+    self._ident = None
+    self._native_id = None
+    self._started = state
+    self._is_stopped = False
+    self._handle = state
+    self._initialized = True
 
 
 def start(self: Any) -> None:
