@@ -17,22 +17,29 @@ import dis
 import operator
 import queue
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent import futures
+from contextlib import suppress
 from functools import partial
 from itertools import starmap
 from types import (
     FunctionType,
     GeneratorType,
+    MappingProxyType,
     MemberDescriptorType,
     ModuleType,
+    SimpleNamespace,
+    WrapperDescriptorType,
 )
 from typing import Any
 
 from helpers.schedules import containers
-from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Kind, Place, kind_of
+from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Kind, Place, Variables, is_record, kind_of
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model import queues
+from helpers.schedules.reaching import class_is_own, is_ours, is_own, is_taken_along
 
 
 class Spot:
@@ -59,18 +66,6 @@ class Spot:
         self.how = NOTHING
 
 
-class Variables:
-    """A module's global variables.
-
-    What stands for them in reports, because a dictionary has no identity there.
-    """
-
-    __slots__ = ("names",)
-
-    def __init__(self, names: dict[str, Any]) -> None:
-        self.names = names
-
-
 _variables: dict[int, Variables] = {}
 
 
@@ -85,8 +80,8 @@ def variables_of(names: dict[str, Any]) -> Variables:
 # --- reporting -------------------------------------------------------------------------------------------
 
 
-def report(execution: Execution, places: Sequence[Place], write: bool, spot: Spot) -> bool:
-    """Say that places are touched, in one step.
+def report(execution: Execution, places: Sequence[Place], write: int, spot: Spot) -> bool:
+    """Say that places are touched, in one step; `write` says how, as in `containers`.
 
     Returns whether it was one, so that others had their chance.
     """
@@ -203,34 +198,47 @@ _INHERITED = 3  # in the instance, else in a class
 _CLASS = 4  # the object is a class
 _MODULE = 5  # the object is a module
 _OF_QUEUE = 6  # it is what a queue keeps inside
+_OF_PRIMITIVE = 7  # it is what another primitive keeps inside
+_REPLACES_ALL = 8  # it stands for all attributes
 
 OURS = __name__.partition(".")[0] + ".schedules."
-_known: dict[tuple[type, str, bool], int] = {}
+_known: dict[tuple[type, str, bool, bool], int] = {}
 _spots: list[Spot] = []
 
 
-def how_found(type_: type, name: str, write: bool) -> int:
-    known = _known.get((type_, name, write))
+def how_found(type_: type, name: str, write: bool, past_own: bool = False) -> int:
+    """How an attribute is found; `past_own`: by `object.__setattr__` and the like, past the type's own."""
+    key = type_, name, write, past_own
+    known = _known.get(key)
     if known is None:
-        known = _known[type_, name, write] = _find_how(type_, name, write)
+        known = _known[key] = _find_how(*key)
     return known
 
 
-def _find_how(type_: type, name: str, write: bool) -> int:
+def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
     if issubclass(type_, ModuleType):
         return _MODULE
     if issubclass(type_, _THREADS_OWN) or type_.__module__.startswith(OURS):
         return NOTHING
     if name in queues.KEPT and issubclass(type_, queue.Queue):
         return _OF_QUEUE
+    if name in KEPT_INSIDE and type_ in _PRIMITIVES:
+        return _OF_PRIMITIVE
     intercept = "__setattr__" if write else "__getattribute__"
-    if isinstance(getattr(type_, intercept), FunctionType):
+    if not past_own and isinstance(getattr(type_, intercept), FunctionType):
         return NOTHING
+    if name in ("__dict__", "__class__") and write:
+        return _REPLACES_ALL
     found = next((vars(base)[name] for base in type_.__mro__ if name in vars(base)), _MISSING)
     if issubclass(type_, type):
         return NOTHING if hasattr(type(found), "__set__") else _CLASS
     if isinstance(found, MemberDescriptorType):
         return _SLOT
+    if isinstance(found, property) and isinstance(found.fget, FunctionType):
+        code = found.fget.__code__
+        return NOTHING if is_own(code.co_filename) or is_ours(code.co_filename) else _SLOT
+    if type(found) is not property and type(getattr(type(found), "__set__", None)) is WrapperDescriptorType:
+        return _SLOT  # kept by code in C
     if hasattr(type(found), "__set__") or hasattr(type(found), "__delete__"):
         return NOTHING  # a property: its functions are followed
     if not type_.__dictoffset__ and not type_.__flags__ & MADE_BY_CLASS_STATEMENT:
@@ -239,6 +247,15 @@ def _find_how(type_: type, name: str, write: bool) -> int:
         return _INSTANCE if type_.__dictoffset__ else NOTHING
     return _INHERITED
 
+
+# What the primitives of CPython keep, under names that are not meant for programs.
+KEPT_INSIDE = {
+    "_value", "_flag", "_waiters", "_owner", "_count", "_state", "_work_queue", "_threads", "_shutdown",
+}  # fmt: skip
+_PRIMITIVES = {
+    threading.Semaphore, threading.BoundedSemaphore, threading.Event, threading.Condition, threading.Barrier,
+    futures.Future, futures.ThreadPoolExecutor,
+}  # fmt: skip
 
 _MISSING = object()
 _THREADS_OWN: tuple[type, ...] = (__import__("_thread")._local, super)
@@ -261,9 +278,9 @@ def forget_types() -> None:
     _spots.clear()
 
 
-def read_by_name(execution: Execution, held: Any, name: str, spot: Spot) -> None:
+def read_by_name(execution: Execution, held: Any, name: str, spot: Spot, past_own: bool = False) -> None:
     """An attribute is about to be read by code that is not rewritten."""
-    _report_read(execution, held, name, how_found(type(held), name, False), spot)
+    _report_read(execution, held, name, how_found(type(held), name, False, past_own), spot)
 
 
 def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spot) -> None:
@@ -271,6 +288,10 @@ def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spo
         return
     if how == _OF_QUEUE:
         queues.look_inside(held, name, False, spot.site, spot.reads)
+        return
+    if how == _OF_PRIMITIVE:
+        what = f"{spot.name} is what the primitive keeps inside: who changes it is not seen"
+        execution.cannot_follow(what, spot.site)
         return
     if how <= _SLOT:
         stepped = execution.access(held, name, False, spot.site, spot.reads)
@@ -346,15 +367,18 @@ def write_attribute(held: Any, spot: Spot) -> Any:
     return held
 
 
-def report_written(execution: Execution, held: Any, name: str, spot: Spot) -> None:
+def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_own: bool = False) -> None:
     """Say that an attribute is about to be assigned or deleted, whoever does it."""
     global _written
     finished()
-    how = how_found(type(held), name, True)
+    how = how_found(type(held), name, True, past_own)
     if how == NOTHING:
         return
     if how == _OF_QUEUE:
         queues.look_inside(held, name, True, spot.site, spot.writes)
+        return
+    if how >= _OF_PRIMITIVE:
+        execution.cannot_follow(f"{spot.name} is set: what that does to others is not seen", spot.site)
         return
     places = places_of_attribute(held, name, how, True)
     if _owners and id(_namespace(held)) in _owners and name not in _namespace(held):
@@ -380,9 +404,16 @@ def read_namespace(held: Any, spot: Spot) -> Any:
 
 def namespace_taken(held: Any) -> None:
     """Somebody has the `__dict__` of an object."""
-    if not issubclass(type(held), (type, ModuleType)):
+    if issubclass(type(held), ModuleType):
+        globals_taken(_namespace(held))
+    elif not issubclass(type(held), type):
         names = _namespace(held)
         _owners[id(names)] = (names, held)
+
+
+def globals_taken(names: dict[str, Any]) -> None:
+    """Somebody has the dictionary with a module's variables."""
+    _owners[id(names)] = (names, variables_of(names))
 
 
 def _owned(about: Any, key: Any) -> Place:
@@ -425,7 +456,9 @@ def report_item(execution: Execution, held: Any, key: Any, kind: Kind, write: bo
 def read_item(held: Any, key: Any, spot: Spot) -> Any:
     """`held[key]` is about to be read."""
     kind = kind_of(type(held))
-    if kind is None or "__getitem__" in kind.own:
+    if kind is None:
+        return item_of_other(held, False, spot)
+    if "__getitem__" in kind.own:
         return held
     execution = current()
     if execution is None:
@@ -477,7 +510,9 @@ def write_item(held: Any, key: Any, spot: Spot) -> Any:
     """`held[key]` is about to be assigned."""
     global _written
     kind = kind_of(type(held))
-    if kind is None or "__setitem__" in kind.own:
+    if kind is None:
+        return item_of_other(held, True, spot)
+    if "__setitem__" in kind.own:
         return held
     execution = current()
     if execution is None:
@@ -491,7 +526,9 @@ def write_item(held: Any, key: Any, spot: Spot) -> Any:
 def delete_item(held: Any, key: Any, spot: Spot) -> Any:
     """`held[key]` is about to be deleted."""
     kind = kind_of(type(held))
-    if kind is None or "__delitem__" in kind.own:
+    if kind is None:
+        return item_of_other(held, True, spot)
+    if "__delitem__" in kind.own:
         return held
     execution = current()
     if execution is not None:
@@ -500,6 +537,64 @@ def delete_item(held: Any, key: Any, spot: Spot) -> Any:
         )
         report(execution, places, True, spot)
     return held
+
+
+# How the items are kept of what is none of Python's containers.
+_FOLLOWED = 0  # by code of the program's own, or they cannot change
+_IN_C = 1
+_IN_LIBRARY = 2  # in Python, in several steps that are not seen
+_keepers: dict[type, int] = {}
+
+
+def _keeps_items(type_: type) -> int:
+    known = _keepers.get(type_)
+    if known is None:
+        methods = [getattr(type_, name, None) for name in ("__setitem__", "__contains__", "__getitem__")]
+        if any(isinstance(each, FunctionType) and _in_library(each) for each in methods):
+            known = _IN_LIBRARY
+        elif type_ is MappingProxyType or hasattr(methods[0], "__objclass__"):
+            known = _IN_C
+        else:
+            known = _FOLLOWED
+        _keepers[type_] = known
+    return known
+
+
+def _in_library(function: FunctionType) -> bool:
+    file = function.__code__.co_filename
+    return not (is_own(file) or is_ours(file) or is_taken_along(function))
+
+
+def item_of_other(held: Any, write: bool, spot: Spot) -> Any:
+    """An item is about to be used of something that is none of Python's containers."""
+    how = _keeps_items(type(held))
+    if how == _FOLLOWED:
+        return held
+    execution = current()
+    if execution is None:
+        return held
+    if how == _IN_LIBRARY:
+        used_in_library(execution, held, write, spot)
+    else:
+        report(execution, containers.gone_through(held) or [(held, None)], write, spot)
+    return held
+
+
+def used_in_library(execution: Execution, held: Any, write: bool, spot: Spot) -> None:
+    """Code of a library, which is not followed, is about to use an object, and perhaps to change it."""
+    type_ = type(held)
+    if issubclass(type_, _LASTING) or type_.__module__.partition(".")[0] in _OUTSIDE:
+        return
+    if report(execution, [(held, None)], write, spot):
+        execution.cannot_follow(f"{type_.__name__} is not followed, and is shared", spot.site)
+
+
+_LASTING = (type, ModuleType, str, bytes, int, float, complex, tuple, frozenset)
+# Of these modules, objects do not change, or are shared with the world anyway: loggers, files, tests.
+_OUTSIDE = {
+    "codecs", "datetime", "decimal", "enum", "fractions", "io", "logging", "pathlib", "re", "tempfile",
+    "typing", "unittest", "uuid",
+}  # fmt: skip
 
 
 def get_item(spot: Spot, held: Any, key: Any) -> Iterator[Any]:
@@ -569,9 +664,7 @@ def unpack(held: Any, spot: Spot) -> Any:
 
 def consumed(execution: Execution, held: Any, spot: Spot) -> Any:
     """Report that all of something is gone through; step by step where the program's code runs in between."""
-    kind = kind_of(type(held))
-    if kind is not None and "__iter__" in kind.own:
-        return held
+    held = entered(held)
     if containers.calls_back(held):
         return stepwise(held, spot)
     places = containers.gone_through(held)
@@ -580,6 +673,18 @@ def consumed(execution: Execution, held: Any, spot: Spot) -> Any:
     elif report(execution, places, False, spot):
         execution.saw(held)
     return held
+
+
+def entered(held: Any) -> Any:
+    """What the program's own `__iter__` gives, which may be an iterator of C's; else the thing itself."""
+    return iter(held) if isinstance(getattr(type(held), "__iter__", None), FunctionType) else held
+
+
+def unpack_pairs(held: Any, spot: Spot) -> Any:
+    """The same for a mapping: `f(**held)`, which is asked for its keys."""
+    if kind_of(type(held)) is None:
+        return held
+    return unpack(held, spot)
 
 
 WITHOUT_CHANGE = frozenset({str, bytes, int, float, bool, type(None), tuple, range, frozenset, complex, type})
@@ -593,13 +698,12 @@ def each(held: Any, spot: Spot) -> Any:
 
 
 def stepwise(held: Any, spot: Spot) -> Any:
-    type_ = type(held)
-    if type_ is list:
+    if type(held) is list:
         return map(_second, iter(partial(before_item, held, spot), _END), iter(held))
+    held = entered(held)
+    type_ = type(held)
     kind = kind_of(type_)
     if kind is not None:
-        if "__iter__" in kind.own:
-            return held
         alone = False
     elif type_ is GeneratorType or containers.is_iterator(type_):
         alone = True
@@ -620,12 +724,16 @@ def each_from(held: Any, spot: Spot) -> Any:
 
 def sized(held: Any, spot: Spot) -> Any:
     """An iterator over a dictionary, set or deque keeps the size it was made at: that is a read too."""
-    if kind_of(type(held)) is None or isinstance(held, (list, bytearray, array.array)):
+    kind = kind_of(type(held))
+    if type(held) not in containers.VIEWS if kind is None else kind.base in _WITHOUT_SIZE:
         return held
     execution = current()
     if execution is not None:
         report(execution, size(held), False, spot)
     return held
+
+
+_WITHOUT_SIZE = (list, bytearray, array.array)  # their iterators look anew at each step
 
 
 def before_item(held: list[Any], spot: Spot) -> Execution | None:
@@ -702,37 +810,48 @@ def shown(held: Any, spot: Spot) -> Any:
 
 
 def _show(execution: Execution, held: Any, spot: Spot) -> None:
-    places = _fields(held) if _is_record(held) else containers.deep(held)
+    if report(execution, containers.deep(held), False, spot):
+        execution.saw(held)
+
+
+def copied(execution: Execution, held: Any, with_all_in_it: bool, spot: Spot) -> None:
+    """Something is about to be copied: an instance has all its attributes read."""
+    places: list[Place] = []
+    _look_over(held, places, set(), with_all_in_it)
     if report(execution, places, False, spot):
         execution.saw(held)
 
 
-_FLAT = frozenset({str, bytes, int, float, bool, type(None), range, complex, type})
-
-
-def _is_record(held: Any) -> bool:
-    """Whether it is an instance of a data class.
-
-    Whose `__repr__` and `__eq__` have no source to be followed.
-    """
+def _look_over(held: Any, places: list[Place], seen: set[int], with_all_in_it: bool) -> None:
     type_ = type(held)
-    known = _records.get(type_)
-    if known is None:
-        known = _records[type_] = any("__dataclass_fields__" in vars(base) for base in type_.__mro__)
-    return known
+    if type_ in _FLAT or id(held) in seen:
+        return
+    seen.add(id(held))
+    inner: list[Any] = []
+    kind = kind_of(type_)
+    if kind is not None:
+        places += containers.whole(held)
+        inner += kind.base.__iter__(held)  # type: ignore[attr-defined]
+        inner += dict.values(held) if kind.keyed else ()
+    elif type_ in (tuple, frozenset):
+        inner += held
+    if type_ is SimpleNamespace or class_is_own(type_):
+        namespace_taken(held)
+        names = _namespace(held)
+        places += containers.whole(names)
+        inner += names.values()
+        for base in type_.__mro__:
+            for name, slot in vars(base).items():
+                if isinstance(slot, MemberDescriptorType):
+                    places.append((held, name))
+                    with suppress(AttributeError):
+                        inner.append(slot.__get__(held))
+    if with_all_in_it:
+        for each in inner:
+            _look_over(each, places, seen, True)
 
 
-_records: dict[type, bool] = {}
-
-
-def _fields(held: Any) -> list[Place]:
-    places: list[Place] = []
-    for name in type(held).__dataclass_fields__:
-        places.append((held, name))
-        value = _namespace(held).get(name)
-        if kind_of(type(value)) is not None:
-            places += containers.deep(value)
-    return places
+_FLAT = frozenset({str, bytes, int, float, bool, type(None), range, complex, type})
 
 
 def both(left: Any, right: Any, spot: Spot) -> Any:
@@ -780,9 +899,10 @@ def chained(held: Any, spot: Spot) -> Any:
 
 def _of(held: Any) -> list[Place]:
     """What is read of something that is compared or combined."""
-    if kind_of(type(held)) is not None or type(held) in containers.VIEWS or type(held) is tuple:
+    type_ = type(held)
+    if kind_of(type_) is not None or type_ in containers.VIEWS or type_ is tuple or is_record(type_):
         return containers.deep(held)
-    return _fields(held) if _is_record(held) else []
+    return []
 
 
 def decorating(hook: Callable[..., Any], where: Any, spot: Spot) -> Callable[[Any], Any]:
@@ -826,7 +946,7 @@ def member(held: Any, element: Any, spot: Spot) -> Any:
     type_ = type(held)
     kind = kind_of(type_)
     if kind is None and type_ not in containers.VIEWS:
-        return held
+        return item_of_other(held, False, spot)
     execution = current()
     if execution is None or (kind is not None and "__contains__" in kind.own):
         return held

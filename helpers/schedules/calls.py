@@ -9,10 +9,14 @@ could not be followed.
 
 from __future__ import annotations
 
+import _string  # type: ignore[import-not-found]  # what str.format itself uses
 import array
 import bisect
 import collections
+import contextlib
 import copy
+import dataclasses
+import datetime
 import functools
 import heapq
 import io
@@ -20,8 +24,11 @@ import itertools
 import json
 import operator
 import pickle
+import sys
+import time
+import weakref
 from _random import Random as random_in_c
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import starmap
 from types import (
@@ -45,8 +52,11 @@ from helpers.schedules.accesses import (
     before_step,
     combined,
     consumed,
+    copied,
     delete_item,
+    entered,
     forget,
+    globals_taken,
     look_up,
     member,
     namespace_taken,
@@ -59,12 +69,14 @@ from helpers.schedules.accesses import (
     size,
     sized,
     stepwise,
+    used_in_library,
     write_item,
 )
 from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, current
+from helpers.schedules.model.readings import CONVERSIONS, are_told
+from helpers.schedules.reaching import CACHED, frame_of_program, is_own
 from helpers.schedules.reaching import class_is_own as is_own_class
-from helpers.schedules.reaching import is_own
 from helpers.schedules.substitution import refuse_real, stand_in
 
 followed: set[int] = set()  # the ids of code and functions that need no look when they are called
@@ -115,7 +127,7 @@ def _needs_no_look(function: Any, spot: Spot) -> bool:
     if type(function) is FunctionType:
         if is_own(function.__code__.co_filename):
             _find_late(function, spot)
-        elif not _only_keeps(function):
+        elif function in _FUNCTIONS or function in _THAT_CHANGE or not _only_keeps(function):
             return False
         return _remember(function.__code__)
     if issubclass(type(function), type):
@@ -137,9 +149,10 @@ def _remember(known: Any) -> bool:
     return True
 
 
+_GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
 _OF_C = (
-    BuiltinFunctionType, MethodWrapperType, MethodDescriptorType, WrapperDescriptorType, partial,
-    operator.itemgetter, operator.attrgetter, operator.methodcaller,
+    BuiltinFunctionType, MethodWrapperType, MethodDescriptorType, WrapperDescriptorType, partial, CACHED,
+    *_GETTERS,
 )  # fmt: skip
 # What is given to these is kept or passed on, not looked into.
 _KEEPERS = (
@@ -149,8 +162,24 @@ _KEEPERS = (
 )  # fmt: skip
 
 
+# Of these modules too, but their methods change what they are called on.
+_STATEFUL = (contextlib.ExitStack, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
+_THAT_CHANGE = frozenset(
+    method
+    for kind in _STATEFUL
+    for base in kind.__mro__
+    if base.__module__ == kind.__module__
+    for method in vars(base).values()
+    if type(method) is FunctionType
+)
+
+
 def _only_keeps(function: Any) -> bool:
-    return (getattr(function, "__module__", None) or "").partition(".")[0] in _KEEPERS
+    # A wrapped function says the module of what is wrapped.
+    names = function.__globals__ if type(function) is FunctionType else {}
+    module = names.get("__name__") or getattr(function, "__module__", None) or ""
+    # What the abstract classes do, they do by the program's own methods.
+    return module.partition(".")[0] in _KEEPERS or module == "collections.abc"
 
 
 def _called(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Any:
@@ -186,6 +215,16 @@ class Bound:
 
     def __repr__(self) -> str:
         return repr(self._function)
+
+
+def _reporting(function: Any, spot: Spot) -> Any:
+    """A function of C that other code of C will call, with what is shared: it is to report itself then."""
+    type_ = type(function)
+    if type_ is BuiltinFunctionType:
+        reports = _FUNCTIONS.get(function, _keeps) not in (_keeps, _combines)
+    else:
+        reports = type_ in (*_GETTERS, MethodDescriptorType, WrapperDescriptorType)
+    return Bound(function, spot) if reports else function
 
 
 def bound(function: Any, spot: Spot) -> Any:
@@ -231,8 +270,8 @@ def prepare(spot: Spot, function: Any, /, *args: Any, **keywords: Any) -> Iterat
 
 
 # The usual methods: each touches all of its list or deque, nothing else, and runs no code of the program's.
-# The value says whether it writes.
-_AT_ONCE: dict[tuple[type, str], bool | None] = {
+# The value says what it does.
+_AT_ONCE: dict[tuple[type, str], int | None] = {
     (type_, name): Kind(type_, type_).does(name)
     for type_ in (list, collections.deque)
     for name in ("append", "appendleft", "pop", "popleft", "clear", "reverse", "copy")
@@ -246,6 +285,8 @@ def _announce(
     execution: Execution, spot: Spot, function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> _Call:
     """Report what a call is about to touch; returns what to call, and with what."""
+    if "key" in keywords:
+        keywords["key"] = _reporting(keywords["key"], spot)
     instead = stand_in(function)
     if instead is not None:
         return instead, args
@@ -267,10 +308,19 @@ def _announce(
         )
         return partial(inner, **function.keywords) if function.keywords else inner, given
     elif type_ is MethodType:
+        if type(function.__func__) is FunctionType and _needs_no_look(function.__func__, spot):
+            return function, args
         owner = function.__self__
         if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
             report(execution, [(owner, None)], True, spot)
+        elif isinstance(owner, _STATEFUL) or not _only_keeps(type(owner)):
+            used_in_library(execution, owner, True, spot)
         return function, _given_away(execution, spot, function, args, keywords)
+    if type_ is CACHED:
+        execution.cannot_follow(
+            f"{function.__qualname__} keeps its results from call to call, in C", spot.site
+        )
+        return function, args
     if type_ is operator.itemgetter:
         return function, _shows(execution, spot, args, keywords)
     if type_ is operator.attrgetter and args:
@@ -291,7 +341,9 @@ def _announce(
     if handler is not None:
         return function, handler(execution, spot, args, keywords)
     if type_ is FunctionType:
-        given_away = True
+        given_away = not _needs_no_look(function, spot)
+    elif function is int or function is float:
+        return CONVERSIONS[function] if are_told(args) else function, args
     elif issubclass(type_, type):
         given_away = not (is_own_class(function) or _only_keeps(function))
     else:
@@ -352,6 +404,8 @@ def _method(
 
 def _beside(spot: Spot, given: Any, places: list[Place]) -> Any:
     """Add what a method takes from another container to what it touches."""
+    if not hasattr(type(given), "keys"):
+        given = entered(given)
     if containers.calls_back(given):
         return stepwise(given, spot)
     places += containers.gone_through(given)
@@ -369,11 +423,7 @@ def _runs_program(name: str, owner: Any, kind: Kind, args: tuple[Any, ...], keyw
 
 def _ordered_by_program(elements: Iterable[Any], keywords: dict[str, Any]) -> bool:
     """Whether putting elements in order runs code of the program's own."""
-    return _is_python(keywords.get("key")) or not _alike(elements, "__lt__")
-
-
-def _is_python(function: Any) -> bool:
-    return isinstance(function, (FunctionType, MethodType))
+    return containers.in_python(keywords.get("key")) or not _alike(elements, "__lt__")
 
 
 def _alike(elements: Iterable[Any], *methods: str) -> bool:
@@ -419,18 +469,30 @@ def _method_of_other(
         if name in ("format", "format_map", "__mod__"):
             for each in (*args, *keywords.values()):
                 shown(each, spot)
+            if name != "__mod__":
+                _read_fields(execution, spot, owner, args, *args[:1] if name == "format_map" else [keywords])
+        return args
+    if type_ is memoryview:
+        report(execution, containers.gone_through(owner), False, spot)
         return args
     if name in ("__setattr__", "__delattr__") and args:
-        report_written(execution, owner, args[0], spot)
+        report_written(execution, owner, args[0], spot, True)
         return args
     if name == "__getattribute__" and args:
-        read_by_name(execution, owner, args[0], spot)
+        read_by_name(execution, owner, args[0], spot, True)
+        return args
+    if type_ in containers.VIEWS and name not in ("keys", "values", "items"):
+        report(execution, containers.gone_through(owner), False, spot)
         return args
     if name == "__next__" or type_ is GeneratorType:
         if type_ is GeneratorType or containers.is_iterator(type_):
             before_step(owner, True, spot)
         return args
     if issubclass(type_, type):  # a class method: `dict.fromkeys(items)`
+        if issubclass(owner, datetime.date):
+            if name in ("now", "utcnow", "today"):
+                _reads_real_clock(execution, spot, args, keywords)
+            _takes_time(execution, spot, args, keywords)
         return _consumes(execution, spot, args, keywords)
     if issubclass(type_, _CHANGES_IN_C):
         report(execution, [(owner, None)], True, spot)
@@ -448,6 +510,24 @@ def _method_of_other(
             f"{type_.__name__}.{name} is written in C: what it shares is not seen", spot.site
         )
     return args
+
+
+def _read_fields(
+    execution: Execution, spot: Spot, text: str, args: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> None:
+    """`"{0.name} {1[key]}".format(…)`: reads attributes and items of what it is given."""
+    for number, (_, field, _, _) in enumerate(part for part in _string.formatter_parser(text) if part[1]):
+        first, path = _string.formatter_field_name_split(field)
+        try:
+            held = args[first or number] if isinstance(first, int) or not first else keywords[first]
+            for is_attribute, key in path:
+                if is_attribute:
+                    read_by_name(execution, held, key, spot)
+                    held = look_up(held, key)
+                else:
+                    held = read_item(held, key, spot)[key]
+        except (LookupError, AttributeError, TypeError):
+            return  # as it will be when it is made
 
 
 _QUIET = {
@@ -493,13 +573,20 @@ def _consumes(
     return tuple(given)
 
 
+def _goes_through(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """The same where nothing else is asked of what is given: `dict(x)` may ask for its keys."""
+    return _consumes(execution, spot, tuple(map(entered, args)), keywords)
+
+
 def _with_key(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     """`max(x, key=f)`: goes through it with code of the program in between."""
     if len(args) != 1:
-        return args
-    if _is_python(keywords.get("key")) or not _compared_quietly(args[0]):
+        return _shows(execution, spot, args, keywords)
+    if containers.in_python(keywords.get("key")) or not _compared_quietly(args[0]):
         return (stepwise(args[0], spot),)
     return _consumes(execution, spot, args, keywords)
 
@@ -516,7 +603,8 @@ def _first_is_callable(
     """`reduce(f, x)`: goes through what comes after a function."""
     if not args:
         return args
-    if _is_python(args[0]):
+    args = (_reporting(args[0], spot), *args[1:])
+    if containers.in_python(args[0]):
         return (args[0], *(stepwise(each, spot) for each in args[1:2]), *args[2:])
     return (args[0], *_consumes(execution, spot, args[1:2], keywords), *args[2:])
 
@@ -539,6 +627,22 @@ def _shows(
     return args
 
 
+def _copies(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    for each in args[:1]:
+        copied(execution, each, False, spot)
+    return args
+
+
+def _copies_deep(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    for each in args[:1]:
+        copied(execution, each, True, spot)
+    return args
+
+
 def _takes_next(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
@@ -550,9 +654,9 @@ def _takes_next(
 def _begins(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
-    if len(args) == 1:
-        sized(args[0], spot)
-    return args
+    for each in args:
+        sized(each, spot)
+    return tuple(_reporting(each, spot) for each in args)
 
 
 def _reads_by_name(
@@ -586,6 +690,15 @@ def _takes_namespace(
 ) -> tuple[Any, ...]:
     if len(args) == 1:
         namespace_taken(args[0])
+    return args
+
+
+def _takes_globals(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    frame = frame_of_program(sys._getframe(1))
+    if frame is not None:
+        globals_taken(frame.f_globals)
     return args
 
 
@@ -662,30 +775,66 @@ def _given_away(
 _Handler = Callable[[Execution, Spot, tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]
 
 
+def _takes_time(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`timedelta(seconds=elapsed)`: makes something of a time that does not say so when it is compared."""
+    if are_told((*args, *keywords.values())):
+        execution.cannot_follow(f"what is made of the time {spot.name} is not followed", spot.site)
+    return args
+
+
+def _reads_real_clock(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    execution.cannot_follow(
+        f"{spot.name} reads a clock that is not virtual: each schedule finds another time", spot.site
+    )
+    return args
+
+
 def _keeps(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     return args
 
 
+# Each begins to go through its arguments when it is made; `chain` does so later.
+_ITERATORS = [
+    getattr(itertools, name)
+    for name in ("accumulate", "batched", "compress", "cycle", "dropwhile", "filterfalse", "groupby",
+                 "islice", "pairwise", "starmap", "takewhile", "tee", "zip_longest")
+    if hasattr(itertools, name)
+]  # fmt: skip
+
 _FUNCTIONS: dict[Any, _Handler] = {
     **dict.fromkeys(
-        (list, tuple, set, frozenset, dict, bytes, bytearray, array.array, collections.deque,
-         collections.OrderedDict, collections.defaultdict),
+        (dict, bytes, bytearray, array.array, collections.OrderedDict, collections.defaultdict),
         _consumes,
     ),
-    **dict.fromkeys((any, all, itertools.product, itertools.permutations, itertools.combinations), _consumes),
-    **dict.fromkeys((sorted, sum), _consumes),
+    **dict.fromkeys(
+        (list, tuple, set, frozenset, collections.deque, any, all, sorted, sum, itertools.product,
+         itertools.permutations, itertools.combinations),
+        _goes_through,
+    ),
     **dict.fromkeys((min, max), _with_key),
     functools.reduce: _first_is_callable,
+    datetime.timedelta: _takes_time,
+    **dict.fromkeys(
+        (getattr(time, name) for name in ("process_time", "process_time_ns", "thread_time", "thread_time_ns",
+         "clock_gettime", "clock_gettime_ns") if hasattr(time, name)),
+        _reads_real_clock,
+    ),
     **dict.fromkeys((len, operator.length_hint), _length),
-    **dict.fromkeys((print, repr, ascii, format, hash, str, copy.copy, copy.deepcopy, json.dumps,
-    pickle.dumps), _shows),
+    **dict.fromkeys((print, repr, ascii, format, hash, str, json.dumps), _shows),
+    **dict.fromkeys((copy.copy, dataclasses.replace), _copies),
+    **dict.fromkeys((copy.deepcopy, pickle.dumps, dataclasses.asdict, dataclasses.astuple), _copies_deep),
     next: _takes_next,
-    **dict.fromkeys((iter, reversed), _begins),
+    **dict.fromkeys((iter, reversed, map, filter, zip, enumerate, *_ITERATORS), _begins),
     **dict.fromkeys((getattr, hasattr), _reads_by_name),
     **dict.fromkeys((setattr, delattr), _writes_by_name),
     vars: _takes_namespace,
+    globals: _takes_globals,
     dir: _keeps,
     bool: _length,
     **dict.fromkeys((heapq.heappush, heapq.heappop, heapq.heapify, heapq.heapreplace, heapq.heappushpop),
@@ -708,7 +857,7 @@ _FUNCTIONS: dict[Any, _Handler] = {
         _in_place,
     ),
     **dict.fromkeys(
-        (isinstance, issubclass, id, callable, type, object, range, slice, enumerate, zip, map, filter, super,
+        (isinstance, issubclass, id, callable, type, object, range, slice, super,
          operator.is_, operator.is_not, operator.itemgetter, operator.attrgetter, operator.methodcaller,
          property,
          staticmethod, classmethod, memoryview),

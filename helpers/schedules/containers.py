@@ -12,10 +12,18 @@ import array
 import collections
 import gc
 import itertools
+from contextlib import suppress
 from types import FunctionType, GeneratorType, MappingProxyType, MethodType, WrapperDescriptorType
 from typing import Any
 
 MADE_BY_CLASS_STATEMENT = 0x200  # CPython's Py_TPFLAGS_HEAPTYPE: other types cannot change
+# What an access does to all that a place holds. Each kind of write is true, as `True` itself is.
+READS = 0
+CHANGES = 1  # by what is in it
+ADDS = 2  # whatever is in it, and tells nothing of that
+EMPTIES = 3
+_ADDING = ("append", "appendleft", "extend", "extendleft", "add", "update")
+
 Place = tuple[Any, Any]  # an object, and which of its parts: a key in a tuple of one, or None for its make-up
 
 _LIST_WRITES = {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"}
@@ -115,6 +123,18 @@ METHODS = frozenset(
 _PLAIN_KEYS = (str, int, bytes, float, bool, type(None), complex)
 
 
+class Variables:
+    """A module's global variables.
+
+    What stands for them in reports, because a dictionary has no identity there.
+    """
+
+    __slots__ = ("names",)
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names = names
+
+
 class Kind:
     """What is known of a type of container.
 
@@ -141,11 +161,11 @@ class Kind:
             if isinstance(value, FunctionType)
         )
 
-    def does(self, method: str) -> bool | None:
-        """True if a method writes, False if it reads, None if it does neither."""
+    def does(self, method: str) -> int | None:
+        """What a method does: `READS`, `CHANGES`, `ADDS` or `EMPTIES`; None if none of that."""
         if method in self.writes:
-            return True
-        return None if method in _NEITHER else False
+            return EMPTIES if method == "clear" else ADDS if method in _ADDING else CHANGES
+        return None if method in _NEITHER else READS
 
 
 _kinds: dict[type, Kind | None] = {}
@@ -186,8 +206,19 @@ def gone_through(held: Any) -> list[Place]:
     return [place for source in sources(held) for place in whole(source)]
 
 
+_records: dict[type, bool] = {}
+
+
+def is_record(type_: type) -> bool:
+    """Whether it is a data class, whose `__repr__` and `__eq__` have no source to be followed."""
+    known = _records.get(type_)
+    if known is None:
+        known = _records[type_] = any("__dataclass_fields__" in vars(base) for base in type_.__mro__)
+    return known
+
+
 def deep(held: Any, into: list[Place] | None = None, seen: set[int] | None = None) -> list[Place]:
-    """All that a container holds, with the containers in it: what its `repr` or a comparison reads."""
+    """All that a container holds, with what is in it: what its `repr` or a comparison reads."""
     places = [] if into is None else into
     seen = set() if seen is None else seen
     if id(held) in seen:
@@ -198,6 +229,12 @@ def deep(held: Any, into: list[Place] | None = None, seen: set[int] | None = Non
         places += whole(held)
         if kind.base in (bytearray, array.array):
             return places
+    elif is_record(type(held)):
+        for name in type(held).__dataclass_fields__:
+            places.append((held, name))
+            with suppress(AttributeError):
+                deep(object.__getattribute__(held, name), places, seen)
+        return places
     elif type(held) not in (tuple, frozenset):
         for source in sources(held):
             deep(source, places, seen)
@@ -267,11 +304,12 @@ def _beneath(iterator: Any, found: list[Any], seen: set[int]) -> None:
 def _inside(referent: Any) -> list[Any]:
     """`zip` keeps its iterators in a tuple. That of `zip_longest` may have holes.
 
-    Which only the collector can pass.
+    Which only the collector can pass. Those that `tee` makes have an object of their own in common.
     """
-    return gc.get_referents(referent) if type(referent) is tuple else [referent]
+    return gc.get_referents(referent) if type(referent) in _PASSED else [referent]
 
 
+_PASSED = {tuple, *map(type, gc.get_referents(*itertools.tee(())))}
 _DEEPEST = 100  # iterators over iterators over …
 
 
@@ -285,6 +323,14 @@ def calls_back(held: Any, seen: set[int] | None = None) -> bool:
     seen.add(id(held))
     for each in gc.get_referents(held):
         for inner in _inside(each):
-            if type(inner) in (FunctionType, MethodType, GeneratorType) or calls_back(inner, seen):
+            if type(inner) is GeneratorType or in_python(inner) or calls_back(inner, seen):
                 return True
     return False
+
+
+def in_python(function: Any) -> bool:
+    """Whether calling it runs code in Python."""
+    type_ = type(function)
+    if type_ in (FunctionType, MethodType):
+        return True
+    return any(isinstance(vars(base).get("__call__"), FunctionType) for base in type_.__mro__)

@@ -14,12 +14,10 @@ from collections.abc import Hashable
 from types import CellType
 from typing import Any
 
-from helpers.schedules.containers import kind_of
+from helpers.schedules.containers import ADDS, EMPTIES, Variables, kind_of
 
 # So many executions in, what was not met twice is taken to be made anew in each: looking costs time.
 LEARNING = 12
-# Methods that change a container whatever it holds, and tell nothing of that.
-_ONLY_ADD = ("append()", "appendleft()", "extend()", "add()", "update()")
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 _MISSING = object()
 _PART = re.compile(r"(\.\w+\(\)|\[.*\])$")  # a method's call, or an item, at the end
@@ -57,14 +55,14 @@ class Leftovers:
         return bool(known[1] != _state(about, key))
 
 
-def assigned(key: Hashable, about: Any, text: str) -> bool:
+def assigned(key: Hashable, about: Any, write: int) -> bool:
     """Whether a write puts something new in the place of all that was there."""
-    return key is not None or isinstance(about, CellType) or text.endswith("clear()")
+    return key is not None or isinstance(about, CellType) or write == EMPTIES
 
 
-def looked_at(text: str) -> bool:
+def looked_at(write: int) -> bool:
     """Whether a write of a whole container depends on what is in it."""
-    return not text.endswith(_ONLY_ADD)
+    return write != ADDS
 
 
 def name_in(text: str) -> str:
@@ -88,8 +86,10 @@ def _state(about: Any, key: Hashable) -> Hashable:
         held = list(kind.base.__iter__(about))  # type: ignore[attr-defined]
         values = map(_value, held)
         return frozenset(values) if issubclass(kind.base, (set, dict)) else tuple(values)
-    names = getattr(about, "names", None)  # of a module's variables
-    if not isinstance(names, dict):
+    names: Any
+    if type(about) is Variables:
+        names = about.names
+    else:
         try:
             names = object.__getattribute__(about, "__dict__")
         except AttributeError:

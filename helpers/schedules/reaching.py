@@ -10,6 +10,7 @@ a few containers and descriptors that they write in Python are taken along as if
 from __future__ import annotations
 
 import ast
+import builtins
 import collections
 import functools
 import inspect
@@ -22,6 +23,7 @@ from pathlib import Path
 from types import (
     BuiltinFunctionType,
     CodeType,
+    FrameType,
     FunctionType,
     GeneratorType,
     MappingProxyType,
@@ -71,6 +73,21 @@ def is_own(file: str) -> bool:
     if any(piece in file or piece in path for piece in _INSTALLED):
         return False
     return not any(each.startswith((_HELPERS, *_LIBRARIES)) for each in (file, path))
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file belongs to this course's tools."""
+    return file.startswith(_HELPERS)
+
+
+def frame_of_program(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame of the program itself, from one outwards."""
+    while frame is not None and not is_own(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+CACHED = type(functools.cache(len))  # what `functools.cache` and `lru_cache` make of a function
 
 
 class Reached:
@@ -149,7 +166,7 @@ class Reached:
                     f"generator {found.__qualname__} was made before the search",
                     sources.first_line(found.gi_code),
                 )
-        elif hasattr(found, "cache_parameters") and hasattr(found, "__wrapped__"):
+        elif isinstance(found, CACHED):
             wrapped = found.__wrapped__
             self._waiting.append(wrapped)
             if isinstance(wrapped, FunctionType) and is_own(wrapped.__code__.co_filename):
@@ -168,7 +185,7 @@ class Reached:
                 self._waiting.append(cell.cell_contents)
             except ValueError:
                 continue
-        taken_along = _is_taken_along(function)
+        taken_along = is_taken_along(function)
         if not is_own(code.co_filename) and not taken_along:
             return
         self._waiting.extend(function.__defaults__ or ())
@@ -273,7 +290,9 @@ class Reached:
         """Whether a global variable of a module may change while the scenario runs."""
         assigned = self.globals.get(id(names), set())
         attributes = self.attributes
-        return lambda name: name in assigned or (name in names and (attributes is None or name in attributes))
+        if attributes is None:
+            return lambda name: name in assigned or name in names or not hasattr(builtins, name)
+        return lambda name: name in assigned or (name in names and name in attributes)
 
 
 def _constant_name(name: ast.Name, tree: ast.AST) -> bool:
@@ -319,7 +338,8 @@ def class_is_own(found: type) -> bool:
     return file is not None and is_own(file)
 
 
-def _is_taken_along(function: FunctionType) -> bool:
+def is_taken_along(function: FunctionType) -> bool:
+    """Whether the standard library wrote it, and it is followed all the same."""
     name = function.__qualname__.partition(".")[0]
     return any(each.__name__ == name and each.__module__ == function.__module__ for each in _TAKEN_ALONG)
 

@@ -18,7 +18,8 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from helpers.schedules import calls, sources
-from helpers.schedules.accesses import Variables, variables_of
+from helpers.schedules.accesses import variables_of
+from helpers.schedules.containers import Variables
 from helpers.schedules.reaching import Reached
 from helpers.schedules.transformer import MARK, Rewriter, placed
 

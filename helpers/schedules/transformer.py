@@ -20,7 +20,8 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
 from helpers.schedules import accesses, calls, containers
-from helpers.schedules.accesses import Spot, Variables
+from helpers.schedules.accesses import Spot
+from helpers.schedules.containers import Variables
 from helpers.schedules.execution import Site
 from helpers.schedules.model import queues
 from helpers.schedules.reaching import is_own
@@ -49,15 +50,16 @@ _COMPARING: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 # Of the built-in functions: those to look at, and those that touch nothing another thread could have.
 _LOOKED_AT = {
-    "all", "any", "ascii", "bool", "bytearray", "bytes", "delattr", "dict", "format", "frozenset",
-    "getattr", "hasattr", "hash", "iter", "len", "list", "max", "min", "next", "print", "repr",
+    "all", "any", "ascii", "bool", "bytearray", "bytes", "delattr", "dict", "float", "format", "frozenset",
+    "getattr", "hasattr", "hash", "int", "iter", "len", "list", "max", "min", "next", "print", "repr",
     "reversed", "set", "setattr", "sorted", "str", "sum", "tuple", "deque", "Counter", "defaultdict",
-    "OrderedDict", "reduce", "deepcopy", "heappush", "heappop", "heapify",
+    "OrderedDict", "enumerate", "filter", "globals", "map", "zip", "reduce", "deepcopy", "heappush",
+    "heappop", "heapify",
 }  # fmt: skip
 _LEFT_ALONE = {
-    "super", "locals", "globals", "dir", "isinstance", "issubclass", "type", "range", "id", "callable",
-    "object", "int", "float", "complex", "abs", "round", "divmod", "pow", "chr", "ord", "hex", "bin",
-    "oct", "enumerate", "zip", "map", "filter", "property", "staticmethod", "classmethod", "slice",
+    "super", "locals", "dir", "isinstance", "issubclass", "type", "range", "id", "callable",
+    "object", "complex", "abs", "round", "divmod", "pow", "chr", "ord", "hex", "bin",
+    "oct", "property", "staticmethod", "classmethod", "slice",
     "memoryview", "input", "open", "__import__", "breakpoint", "compile",
 }  # fmt: skip
 _RUNS_TEXT = {"eval", "exec"}
@@ -177,7 +179,7 @@ class Rewriter(ast.NodeTransformer):
         return isinstance(node, (ast.List, ast.Set)) and all(map(self.quiet, node.elts))
 
     def watches(self, attribute: str) -> bool:
-        if self.attributes is None or attribute in queues.KEPT:
+        if self.attributes is None or attribute in queues.KEPT or attribute in accesses.KEPT_INSIDE:
             return True
         return self.scope.mangled(attribute) in self.attributes
 
@@ -544,7 +546,8 @@ class Rewriter(ast.NodeTransformer):
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
                 keys.append(None)
-                values.append(self.report(accesses.unpack, self.visit(value), self.spot(value), at=value))
+                spot = self.spot(value)
+                values.append(self.report(accesses.unpack_pairs, self.visit(value), spot, at=value))
             else:
                 keys.append(self.visit(key))
                 values.append(self.visit(value))
@@ -622,7 +625,7 @@ class Rewriter(ast.NodeTransformer):
         for each in node.keywords:
             value = self.passed(each.value, _keeps(node.func))
             if each.arg is None:
-                value = self.report(accesses.unpack, value, self.spot(each.value), at=each.value)
+                value = self.report(accesses.unpack_pairs, value, self.spot(each.value), at=each.value)
             found.append(placed(ast.keyword(each.arg, value), each))
         return found
 
@@ -969,11 +972,7 @@ def _is_number(node: ast.expr) -> bool:
 
 def _keeps(function: ast.expr) -> bool:
     """Whether what is called may call, later, what it is given."""
-    return (
-        not isinstance(function, ast.Name)
-        or function.id not in _LEFT_ALONE
-        or function.id in ("map", "filter")
-    )
+    return not isinstance(function, ast.Name) or function.id not in _LEFT_ALONE
 
 
 def _says_true_or_false(node: ast.expr) -> bool:

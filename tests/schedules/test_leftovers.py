@@ -161,3 +161,19 @@ def test_many_schedules_on_it_is_still_noticed() -> None:
 
     with pytest.raises(ValueError, match="left in `counter`"):
         every_schedule(scenario, mode="all")
+
+
+def test_what_a_write_does_is_known_by_the_method_and_not_by_its_words() -> None:
+    def emptied() -> None:
+        wipe = log.clear
+        wipe()
+        together(lambda: log.append(1), lambda: log.append(2))
+        assert len(log) == 2
+
+    def emptied_by_a_thread() -> None:
+        wipe, put = log.clear, log.append
+        together(wipe)
+        together(lambda: put(1), lambda: put(2))
+
+    assert every_schedule(emptied).exhausted
+    assert every_schedule(emptied_by_a_thread).exhausted

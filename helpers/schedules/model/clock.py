@@ -13,6 +13,7 @@ from operator import index
 from typing import Any
 
 from helpers.schedules.execution import Execution, current
+from helpers.schedules.model.readings import told
 from helpers.schedules.operation import CLOCK, Operation
 
 # When every schedule begins, in seconds since 1970: the same in every replay.
@@ -23,6 +24,9 @@ TICK = 1e-6
 _LONGEST_TICK = 1.0
 
 _LONGEST_SLEEP = 1e9  # seconds; a real one may be some 9 times as long
+
+# In these, what depends on the time is seen otherwise, or only written down: they get numbers like any other.
+_PLAIN = {"threading", "queue", "concurrent", "logging", "random"}
 
 _real_sleep = real_time.sleep
 
@@ -117,25 +121,29 @@ def now() -> Clock:
     return clock
 
 
-def _read() -> float:
+def _read(since: float = 0.0, nanoseconds: bool = False) -> Any:
     program = sys._getframe(3)  # behind the function below and what decides between it and the real one
-    return now().read(program.f_code, program.f_lasti)
+    value: float = since + now().read(program.f_code, program.f_lasti)
+    if nanoseconds:
+        value = round(value * 1e9)
+    module: str = program.f_globals.get("__name__", "")
+    return value if module.partition(".")[0] in _PLAIN else told(value)
 
 
-def monotonic() -> float:
+def monotonic() -> Any:
     return _read()
 
 
-def monotonic_ns() -> int:
-    return round(_read() * 1e9)
+def monotonic_ns() -> Any:
+    return _read(nanoseconds=True)
 
 
-def time() -> float:
-    return EPOCH + _read()
+def time() -> Any:
+    return _read(EPOCH)
 
 
-def time_ns() -> int:
-    return round((EPOCH + _read()) * 1e9)
+def time_ns() -> Any:
+    return _read(EPOCH, nanoseconds=True)
 
 
 def sleep(seconds: float, /) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model import clock
 from helpers.schedules.operation import Operation
-from helpers.schedules.reaching import is_own
+from helpers.schedules.reaching import frame_of_program
 
 # For each class, what its methods (and properties) are in explored threads.
 Methods = dict[type, dict[str, Any]]
@@ -68,7 +68,7 @@ class Timed(Operation):
         """
         super().__init__(*about)
         time = clock.now()
-        self.timeout = timeout
+        self.timeout = float(timeout)
         self.since = time.now
         self.others += time.targets
 
@@ -87,9 +87,8 @@ def execution_of(primitive: Any) -> Execution:
     """
     execution = current()
     assert execution is not None
-    state = primitive.__dict__.get("_model")
-    made_in: Execution | None = None if state is None else state.execution
-    if made_in is not execution:
+    state: State | None = getattr(primitive, "_model", None)
+    if state is None or state.execution is not execution:
         made_before(primitive)
     return execution
 
@@ -116,13 +115,6 @@ def made_before(primitive: Any, kind: str = "") -> NoReturn:
     what = f"`{name}` ({kind})" if name else kind
     line = f"line {frame.f_lineno} uses " if frame else ""
     execution.refuse(f"{line}{what}, which was made before the scenario began: make it inside the scenario")
-
-
-def frame_of_program(frame: FrameType | None) -> FrameType | None:
-    """The nearest frame of the program itself, from one outwards."""
-    while frame is not None and not is_own(frame.f_code.co_filename):
-        frame = frame.f_back
-    return frame
 
 
 def _name_in(frame: FrameType | None, about: Any) -> tuple[str, Any]:

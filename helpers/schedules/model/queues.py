@@ -28,7 +28,7 @@ _real_init = queue.Queue.__init__
 
 # How a subclass keeps its items; what changes in a queue; and what only CPython's own code has.
 _KEEPING = {"_init", "_qsize", "_put", "_get"}
-KEPT = {"queue", "unfinished_tasks"}
+KEPT = {"maxsize", "queue", "unfinished_tasks"}
 INSIDES = {"mutex", "not_empty", "not_full", "all_tasks_done"}
 
 
@@ -242,6 +242,10 @@ def look_inside(about: Any, name: str, write: bool, site: Site, text: str) -> No
     elif not isinstance(about.mutex, Lock) or about.mutex.owner is execution.task:
         return  # the lock is held, as it should be
     if all(task.done or task is execution.task for task in execution.tasks):
+        return
+    if name == "maxsize":
+        if write:
+            execution.cannot_follow(f"{text}: whom that lets wait, or wakes, is not seen", site)
         return
     if name == "unfinished_tasks" and not write:
         execution.step(_Look(about, name, text))

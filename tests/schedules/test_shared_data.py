@@ -1,0 +1,259 @@
+"""Two threads meet in every way in which Python can read and write what they share.
+
+Each program is explored in both modes, and what can come of it is known from Python's own rules: where one
+of them is missing, an access was not seen.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import copy
+import ctypes
+import dataclasses
+import functools
+import itertools
+import json
+import operator
+import queue
+import textwrap
+import threading
+import types
+import weakref
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from helpers import every_schedule
+from tests.schedules.exploring import outcomes
+from tests.schedules.reports import defined
+from tests.schedules.scenarios import together
+
+
+class Program(NamedTuple):
+    """Two pieces of code that run at the same time.
+
+    Attributes:
+        setup: what comes before.
+        one, other: the two.
+        result: what is looked at in the end; `got` is a list that they may fill.
+        outcomes: what can come of it.
+    """
+
+    setup: str
+    one: str
+    other: str
+    result: str
+    outcomes: set[str]
+
+
+@dataclasses.dataclass
+class Record:
+    value: object = 0
+
+
+class Thing:
+    """Has any attributes."""
+
+    value = 0
+
+
+class Kept:
+    """Goes through what it keeps."""
+
+    def __init__(self) -> None:
+        self.items = [1]
+
+    def __iter__(self):
+        return iter(self.items)
+
+
+class Strict:
+    """Every access to its attributes goes through its own methods."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+
+    def __getattribute__(self, name):
+        return super().__getattribute__(name)
+
+
+class Curious:
+    """Looks up in a dictionary what it has not got, and fails if that has it neither."""
+
+    def __init__(self) -> None:
+        self.values = {"value": 0}
+
+    def __getattr__(self, name):
+        return self.values[name]
+
+
+class Owned:
+    """Has an attribute that the models have, too."""
+
+    owner = "Ann"
+    value = 0
+
+
+def add_one(thing):
+    thing.value += 1
+
+
+NAMES = {
+    module.__name__: module
+    for module in (collections, contextlib, copy, ctypes, dataclasses, functools, itertools, json, operator,
+                   queue, threading, types, weakref)
+} | {thing.__name__: thing for thing in (Record, Thing, Kept, Strict, Curious, Owned, add_one)}  # fmt: skip
+
+
+def scenario(setup: str, one: str, other: str, result: str) -> Callable[[], object]:
+    """A program in which two pieces of code run at the same time."""
+    text = f"""
+def scenario():
+    got = []
+{textwrap.indent(setup, "    ")}
+    def one():
+{textwrap.indent(one, "        ")}
+    def other():
+{textwrap.indent(other, "        ")}
+    together(one, other)
+    return {result}
+"""
+    found: Callable[[], object] = defined(text, together=together, **NAMES)["scenario"]
+    return found
+
+
+CHANGED = "'changed size'"  # what a dictionary or set says that grows while it is gone through
+
+
+def _gone_through(expression: str) -> str:
+    return f"try: got.extend({expression})\nexcept RuntimeError: got.append('changed size')"
+
+
+def _added(setup: str, expression: str) -> Program:
+    """A number is added: "lost update", or both are there."""
+    return Program(setup, expression, expression, "thing.value", {"1", "2"})
+
+
+SEEN = {
+    # Views and iterators keep the size that was there when they were made.
+    "for in items()": Program(
+        "d = {1: 1}", _gone_through("key for key, _ in d.items()"), "d[2] = 2", "got", {"[1]", "[1, 2]", f"[1, {CHANGED}]", f"[{CHANGED}]"}
+    ),
+    "for in values()": Program("d = {1: 1}", "for each in d.values(): got.append(each)", "d[1] = 2", "got", {"[1]", "[2]"}),
+    "comprehension of items()": Program(
+        "d = {1: 1}", _gone_through("[{key for key, _ in d.items()}]"), "d[2] = 2", "got", {"[{1}]", "[{1, 2}]", f"[{CHANGED}]"}
+    ),
+    "map": Program("s = {1}", _gone_through("list(map(lambda x: x, s))"), "s.add(2)", "got", {"[1]", "[1, 2]", f"[{CHANGED}]"}),
+    "zip": Program("s = {1}", _gone_through("zip(s, 'ab')"), "s.add(2)", "len(got)", {"1", "2"}),
+    "islice": Program("d = {1: 1}", _gone_through("list(itertools.islice(d, 5))"), "d[2] = 2", "got", {"[1]", "[1, 2]", f"[{CHANGED}]"}),
+    "tee": Program("s = [1]", "first, _ = itertools.tee(s)\ngot.extend(first)", "s.append(2)", "got", {"[1]", "[1, 2]"}),
+    "mappingproxy item": Program("d = {1: 1}\nm = types.MappingProxyType(d)", "got.append(m[1])", "d[1] = 2", "got", {"[1]", "[2]"}),
+    "mappingproxy get": Program("d = {1: 1}\nm = types.MappingProxyType(d)", "got.append(m.get(1))", "d[1] = 2", "got", {"[1]", "[2]"}),
+    # An `__iter__` of the program's own that gives an iterator of C's.
+    "for in own __iter__": Program("x = Kept()", "for each in x: got.append(each)", "x.items.append(2)", "got", {"[1]", "[1, 2]"}),
+    "extend by own __iter__": Program("x = Kept()", "got.extend(x)", "x.items.append(2)", "got", {"[1]", "[1, 2]"}),
+    "list of own __iter__": Program("x = Kept()", "got.extend(list(x))", "x.items.append(2)", "got", {"[1]", "[1, 2]"}),
+    "star of own __iter__": Program("x = Kept()", "got.append(len([*x]))", "x.items.append(2)", "got", {"[1]", "[2]"}),
+    "join of own __iter__": Program("x = Kept()\nx.items = ['a']", "got.append(''.join(x))", "x.items.append('b')", "got", {"['a']", "['ab']"}),
+    # Attributes and items that code of C reads and writes.
+    "str.format attribute": Program("x = Thing()", "got.append('{0.value}'.format(x))", "x.value = 1", "got", {"['0']", "['1']"}),
+    "str.format item": Program("x = Thing()\nx.value = [0]", "got.append('{x.value[0]}'.format(x=x))", "x.value[0] = 1", "got", {"['0']", "['1']"}),
+    "map attrgetter": Program("x = Thing()", "got.extend(map(operator.attrgetter('value'), [x]))", "x.value = 1", "got", {"[0]", "[1]"}),
+    "sorted itemgetter": Program(
+        "x, y = [1], [2]", "got.append(sorted([x, y], key=operator.itemgetter(0))[0] is x)", "x[0] = 3", "got", {"[True]", "[False]"}
+    ),
+    "starmap setitem": Program("s = [0]", "list(itertools.starmap(operator.setitem, [(s, 0, 1)]))", "got.append(s[0])", "got", {"[0]", "[1]"}),
+    "reduce dict.get": Program("d = {1: {2: 0}}", "got.append(functools.reduce(dict.get, [1, 2], d))", "d[1][2] = 1", "got", {"[0]", "[1]"}),
+    "max of two": Program("s, t = [0], [1]", "got.append(max(s, t) is s)", "s[0] = 2", "got", {"[True]", "[False]"}),
+    "copy": Program("x = Thing()\nx.value = 0", "got.append(copy.copy(x).value)", "x.value = 1", "got", {"[0]", "[1]"}),
+    "deepcopy": Program("x = Thing()\nx.value = [Thing()]", "got.append(copy.deepcopy(x).value[0].value)", "x.value[0].value = 1", "got", {"[0]", "[1]"}),
+    "dataclasses.replace": Program("x = Record()", "got.append(dataclasses.replace(x).value)", "x.value = 1", "got", {"[0]", "[1]"}),
+    "dataclasses.asdict": Program("x = Record([Record()])", "got.append(dataclasses.asdict(x)['value'][0]['value'])", "x.value[0].value = 1", "got", {"[0]", "[1]"}),
+    "repr of a record in a list": Program("x = Record()", "got.append(repr([x])[-3])", "x.value = 1", "got", {"['0']", "['1']"}),
+    "records in records compared": Program("x = Record(Record())", "got.append(x == Record(Record()))", "x.value.value = 1", "got", {"[True]", "[False]"}),
+    "past own __setattr__": _added("thing = Strict()", "thing.value = thing.value + 1"),
+    "partial of a function": _added("thing = Thing()\nadd = functools.partial(add_one, thing)", "add()"),
+    "own __getattr__ that fails": Program("x = Curious()", "x.values['value'] = x.value + 1", "x.values['value'] = x.value + 1", "x.value", {"1", "2"}),
+    "an owner that is no thread": _added("thing = Owned()", "thing.value += 1"),
+    "globals()": Program("globals()['n'] = 0", "globals()['n'] += 1", "globals()['n'] += 1", "n", {"1", "2"}),
+    "a module's __dict__": Program("m = types.ModuleType('m')\nm.n = 0", "m.__dict__['n'] += 1", "m.n += 1", "m.n", {"1", "2"}),
+    "memoryview": Program("b = bytearray(b'a')\nm = memoryview(b)", "m[0] = 98", "got.append(b[0])", "got", {"[97]", "[98]"}),
+    "memoryview.tobytes": Program("b = bytearray(b'a')\nm = memoryview(b)", "got.append(m.tobytes())", "b[0] = 98", "got", {"[b'a']", "[b'b']"}),
+    "ctypes": _added("thing = ctypes.c_int(0)", "thing.value += 1"),
+    "ctypes array": Program("s = (ctypes.c_int * 1)()", "s[0] += 1", "s[0] += 1", "s[0]", {"1", "2"}),
+    "a name of a Thread": Program("t = threading.Thread(name='a')", "t.name = 'b'", "got.append(t.name)", "got", {"['a']", "['b']"}),
+}  # fmt: skip
+
+# Where something is not seen: the line of it, and what is said.
+SAID = {
+    "functools.cache": ("f = functools.cache(lambda: got.append(1))", "f()", "f()", "scenario.<locals>.<lambda> keeps its results from call to call"),
+    "WeakSet": ("s = weakref.WeakSet()", "got.append(add_one in s)", "s.add(add_one)", "WeakSet is not followed, and is shared"),
+    "ExitStack": ("s = contextlib.ExitStack()", "s.callback(print)", "s.close()", "ExitStack is not followed, and is shared"),
+    "a weak dictionary": ("d = weakref.WeakKeyDictionary()", "d[add_one] = 1", "got.append(d.get(add_one))", "WeakKeyDictionary is not followed, and is shared"),
+    "Queue.maxsize": ("q = queue.Queue(1)", "q.maxsize = 0", "q.put(1)", "q.maxsize: whom that lets wait, or wakes, is not seen"),
+    "Semaphore._value": ("s = threading.Semaphore(0)", "got.append(s._value)", "s.release()", "s._value is what the primitive keeps inside"),
+    "Event._flag": ("e = threading.Event()", "e._flag = True", "e.wait(1)", "e._flag is set: what that does to others is not seen"),
+    "__dict__": ("x = Thing()", "x.__dict__ = {'value': 1}", "got.append(x.value)", "x.__dict__ is set"),
+    "__class__": ("x = Thing()", "x.__class__ = Owned", "got.append(x)", "x.__class__ is set"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_can_come_of_two_threads_that_meet(name):
+    program = SEEN[name]
+    assert outcomes(scenario(*program[:4])) == program.outcomes
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_not_seen_is_said_with_its_line(name):
+    *program, said = SAID[name]
+    result = every_schedule(scenario(*program, result="got"))
+    assert not result.exhausted
+    assert any(note.startswith("Line ") and said in note for note in result.notes), result.notes
+
+
+def test_methods_that_abstract_classes_write_are_known_to_use_the_programs_own():
+    def counted():
+        line = collections.UserDict()
+
+        def add():
+            line["n"] = line.get("n", 0) + 1
+
+        together(add, add)
+        return line["n"]
+
+    assert outcomes(counted) == {"1", "2"}
+
+
+def test_a_context_manager_made_of_a_function_is_followed():
+    def counted():
+        line = []
+
+        @contextlib.contextmanager
+        def using(held):
+            held.append(len(held))
+            yield
+
+        def use():
+            with using(line):
+                pass
+
+        together(use, use)
+        return line
+
+    assert outcomes(counted) == {"[0, 1]", "[0, 0]"}
+
+
+def test_a_failure_of_an_object_with_an_owner_is_told():
+    def owned():
+        thing = Owned()
+        together(lambda: add_one(thing), lambda: add_one(thing))
+        assert thing.value == 2
+
+    result = every_schedule(owned)
+    assert (result.schedules, result.failing, result.notes) == (4, 2, ())
