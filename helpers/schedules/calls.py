@@ -45,38 +45,46 @@ from types import (
 from typing import Any
 
 from helpers.schedules import containers
-from helpers.schedules.accesses import (
-    OURS,
+from helpers.schedules.as_a_whole import (
     WITHOUT_CHANGE,
-    Spot,
     before_step,
     combined,
     consumed,
     copied,
-    delete_item,
     entered,
-    forget,
-    globals_taken,
-    look_up,
+    forget_generators,
     member,
-    namespace_taken,
-    read_by_name,
-    read_item,
-    report,
-    report_item,
-    report_written,
     shown,
     size,
     sized,
     stepwise,
+)
+from helpers.schedules.by_key import (
+    delete_item,
+    read_item,
+    report_item,
     used_in_library,
     write_item,
+)
+from helpers.schedules.by_name import (
+    OURS,
+    forget_types,
+    globals_taken,
+    look_up,
+    namespace_taken,
+    read_by_name,
+    report_written,
 )
 from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model.readings import CONVERSIONS, are_told
 from helpers.schedules.reaching import CACHED, frame_of_program, is_own
 from helpers.schedules.reaching import class_is_own as is_own_class
+from helpers.schedules.reporting import (
+    Spot,
+    forget_owners,
+    report,
+)
 from helpers.schedules.substitution import refuse_real, stand_in
 
 followed: set[int] = set()  # the ids of code and functions that need no look when they are called
@@ -95,7 +103,9 @@ def begin(late: Callable[[FunctionType], bool] | None) -> None:
     _late = late
     followed.clear()
     _kept.clear()
-    forget()
+    forget_owners()
+    forget_generators()
+    forget_types()
 
 
 def follow(codes: Iterable[CodeType]) -> None:

@@ -2,7 +2,7 @@
 
 Each function that a scenario can come to gets, for the time of the search, other code: compiled from its own
 syntax tree, in which each access to data that another thread may share is preceded by a call to
-`helpers.schedules.accesses`; see `helpers.schedules.transformer`.
+`helpers.schedules.reporting`; see `helpers.schedules.transformer`.
 
 What rewritten code needs is put into its constants: neither its globals nor its builtins get a name of ours.
 """
@@ -18,9 +18,9 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from helpers.schedules import calls, sources
-from helpers.schedules.accesses import variables_of
 from helpers.schedules.containers import Variables
 from helpers.schedules.reaching import Reached
+from helpers.schedules.reporting import variables_of
 from helpers.schedules.transformer import MARK, Rewriter, placed
 
 _OUTER = "\0made "  # name of the function that the rewritten one is compiled in

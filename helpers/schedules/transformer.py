@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
-from helpers.schedules import accesses, calls, containers
-from helpers.schedules.accesses import Spot
+from helpers.schedules import as_a_whole, by_key, by_name, calls, containers, reporting
 from helpers.schedules.containers import Variables
 from helpers.schedules.execution import Site
 from helpers.schedules.model import queues
 from helpers.schedules.reaching import is_own
+from helpers.schedules.reporting import Spot
 from helpers.schedules.variables import Scope
 
 MARK = "\0reported "  # begins a text that stands for an object of ours
@@ -179,7 +179,7 @@ class Rewriter(ast.NodeTransformer):
         return isinstance(node, (ast.List, ast.Set)) and all(map(self.quiet, node.elts))
 
     def watches(self, attribute: str) -> bool:
-        if self.attributes is None or attribute in queues.KEPT or attribute in accesses.KEPT_INSIDE:
+        if self.attributes is None or attribute in queues.KEPT or attribute in by_name.KEPT_INSIDE:
             return True
         return self.scope.mangled(attribute) in self.attributes
 
@@ -199,7 +199,7 @@ class Rewriter(ast.NodeTransformer):
         return self.read_name(node)
 
     def read_name(self, node: ast.Name) -> ast.expr:
-        found = self.hooked(node.id, accesses.read_cell, accesses.read_global, node)
+        found = self.hooked(node.id, by_name.read_cell, by_name.read_global, node)
         if found is None:
             return node
         hook, where = found
@@ -208,7 +208,7 @@ class Rewriter(ast.NodeTransformer):
 
     def written(self, name: str, value: ast.expr, at: ast.AST) -> ast.expr:
         """The value of an assignment to a name, with the report that it is about to be made."""
-        found = self.hooked(name, accesses.write_cell, accesses.write_global, at)
+        found = self.hooked(name, by_name.write_cell, by_name.write_global, at)
         if found is None:
             return value
         hook, where = found
@@ -227,9 +227,9 @@ class Rewriter(ast.NodeTransformer):
     def read_attribute(self, node: ast.Attribute) -> ast.expr:
         spot = None
         if node.attr == "__dict__":
-            spot, hook = self.spot(node), accesses.read_namespace
+            spot, hook = self.spot(node), by_name.read_namespace
         elif self.watches(node.attr):
-            spot, hook = self.spot(node, self.scope.mangled(node.attr)), accesses.read_attribute
+            spot, hook = self.spot(node, self.scope.mangled(node.attr)), by_name.read_attribute
         inner = node.value
         value = self.read_attribute(inner) if isinstance(inner, ast.Attribute) else self.visit(inner)
         if spot is not None:
@@ -242,11 +242,11 @@ class Rewriter(ast.NodeTransformer):
         spot = self.spot(node)
         if self.quiet(node.slice):
             held = self.report(
-                accesses.read_item, self.visit(node.value), self.key(node.slice), spot, at=node.value
+                by_key.read_item, self.visit(node.value), self.key(node.slice), spot, at=node.value
             )
             return placed(ast.Subscript(held, node.slice, ast.Load()), node)
         return self.performed(
-            accesses.get_item, spot, self.visit(node.value), self.key(self.visit(node.slice)), at=node
+            by_key.get_item, spot, self.visit(node.value), self.key(self.visit(node.slice)), at=node
         )
 
     def key(self, node: ast.expr) -> ast.expr:
@@ -274,19 +274,19 @@ class Rewriter(ast.NodeTransformer):
         """A target with the report before it is stored to."""
         if isinstance(target, ast.Attribute):
             spot = self.spot(target, self.scope.mangled(target.attr))
-            held = self.report(accesses.write_attribute, self.visit(target.value), spot, at=target.value)
+            held = self.report(by_name.write_attribute, self.visit(target.value), spot, at=target.value)
             return placed(ast.Attribute(held, target.attr, target.ctx), target)
         if isinstance(target, ast.Subscript):
             spot = self.spot(target)
             deletes = isinstance(target.ctx, ast.Del)
-            hook = accesses.delete_item if deletes else accesses.write_item
+            hook = by_key.delete_item if deletes else by_key.write_item
             if self.quiet(target.slice):
                 held = self.report(
                     hook, self.visit(target.value), self.key(target.slice), spot, at=target.value
                 )
                 return placed(ast.Subscript(held, target.slice, target.ctx), target)
             held = self.report(
-                accesses.Target, self.visit(target.value), self.key(self.visit(target.slice)), spot, at=target
+                by_key.Target, self.visit(target.value), self.key(self.visit(target.slice)), spot, at=target
             )
             return placed(ast.Attribute(held, "value", ast.Store()), target)
         if isinstance(target, ast.Starred):
@@ -301,7 +301,7 @@ class Rewriter(ast.NodeTransformer):
             return [placed(ast.Assign([target], self.written(target.id, value, target)), at)]
         if isinstance(target, ast.Subscript) and not self.quiet(target.slice):
             call = self.performed(
-                accesses.set_item,
+                by_key.set_item,
                 self.spot(target),
                 value,
                 self.visit(target.value),
@@ -330,11 +330,11 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(target, (ast.Tuple, ast.List)) and not isinstance(value, (ast.Tuple, ast.List)):
             if isinstance(value, ast.Name) and value.id.startswith("."):
                 value.words = f"what {_words(target)} get"  # type: ignore[attr-defined]
-            return self.report(accesses.unpack, value, self.spot(value), at=value)
+            return self.report(as_a_whole.unpack, value, self.spot(value), at=value)
         return value
 
     def finished(self, at: ast.stmt) -> ast.stmt:
-        return placed(ast.Expr(self.report(accesses.finished, at=at)), at)
+        return placed(ast.Expr(self.report(reporting.finished, at=at)), at)
 
     def finishing(self, target: ast.expr, at: ast.stmt) -> list[ast.stmt]:
         """After a store to anything but a name: the new value can be seen."""
@@ -394,7 +394,7 @@ class Rewriter(ast.NodeTransformer):
             spot = self.spot(target, self.scope.mangled(target.attr))
             read = placed(
                 ast.Attribute(
-                    self.report(accesses.read_attribute, held, spot, at=target), target.attr, ast.Load()
+                    self.report(by_name.read_attribute, held, spot, at=target), target.attr, ast.Load()
                 ),
                 target,
             )
@@ -405,7 +405,7 @@ class Rewriter(ast.NodeTransformer):
             if rebinds or not self.quiet(key):
                 key = once(key)
             spot = self.spot(target)
-            read = self.report(accesses.read_item, held, self.key(key), spot, at=target)
+            read = self.report(by_key.read_item, held, self.key(key), spot, at=target)
             read = placed(ast.Subscript(read, key, ast.Load()), target)
             place = placed(ast.Subscript(held, key, ast.Store()), target)
         name = place.words = _words(target)  # type: ignore[attr-defined]
@@ -414,7 +414,7 @@ class Rewriter(ast.NodeTransformer):
             value: ast.expr = placed(ast.Call(operation, [read, node.value], []), node)
         else:
             spot = self.spot(node, "", name)
-            value = self.performed(accesses.augment, spot, operation, read, self.visit(node.value), at=node)
+            value = self.performed(as_a_whole.augment, spot, operation, read, self.visit(node.value), at=node)
         return [*before, *self.store(place, value, node), *after]
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
@@ -425,14 +425,14 @@ class Rewriter(ast.NodeTransformer):
         found: list[ast.stmt] = []
         for target in _flat(node.targets):
             if isinstance(target, ast.Name):
-                if hooked := self.hooked(target.id, accesses.delete_cell, accesses.delete_global, target):
+                if hooked := self.hooked(target.id, by_name.delete_cell, by_name.delete_global, target):
                     hook, where = hooked
                     spot = self.spot(target, self.scope.mangled(target.id))
                     found.append(placed(ast.Expr(self.report(hook, where, spot, at=target)), node))
                 found.append(placed(ast.Delete([target]), node))
             elif isinstance(target, ast.Subscript) and not self.quiet(target.slice):
                 parts = self.visit(target.value), self.key(self.visit(target.slice))
-                call = self.performed(accesses.del_item, self.spot(target), *parts, at=target)
+                call = self.performed(by_key.del_item, self.spot(target), *parts, at=target)
                 found.append(placed(ast.Expr(call), node))
             else:
                 found.append(placed(ast.Delete([self.target(target)]), node))
@@ -449,7 +449,7 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(node.left, ast.Constant):
             right = self.visit(node.right)
             if isinstance(node.op, ast.Mod) and isinstance(node.left.value, (str, bytes)):
-                right = self.report(accesses.shown, right, self.spot(node.right), at=node.right)
+                right = self.report(as_a_whole.shown, right, self.spot(node.right), at=node.right)
             return placed(ast.BinOp(node.left, node.op, right), node)
         return self.operated(
             node, operation, node.left, node.right, lambda left: ast.BinOp(left, node.op, node.right)
@@ -482,27 +482,27 @@ class Rewriter(ast.NodeTransformer):
         """An operator between two values; `again` makes it anew, for a left side with a report before it."""
         spot = self.spot(node)
         if self.quiet(right):
-            return placed(again(self.report(accesses.both, self.visit(left), right, spot, at=left)), node)
+            return placed(again(self.report(as_a_whole.both, self.visit(left), right, spot, at=left)), node)
         if self.fresh(right):
             return placed(again(self.compared(left, True)), node)
         operands = self.visit(left), self.visit(right)
-        return self.performed(accesses.operate, spot, self.constant(operation, node), *operands, at=node)
+        return self.performed(as_a_whole.operate, spot, self.constant(operation, node), *operands, at=node)
 
     def membership(self, node: ast.Compare, element: ast.expr, held: ast.expr) -> ast.expr:
         spot = self.spot(held)
         if isinstance(held, (ast.Tuple, ast.List, ast.Set, ast.Constant)):
             return self.generic_visit(node)  # type: ignore[return-value]
         if self.quiet(element):
-            right = self.report(accesses.member, self.visit(held), element, spot, at=held)
+            right = self.report(as_a_whole.member, self.visit(held), element, spot, at=held)
             return placed(ast.Compare(element, node.ops, [right]), node)
-        answer = self.performed(accesses.ask_member, spot, self.visit(element), self.visit(held), at=node)
+        answer = self.performed(as_a_whole.ask_member, spot, self.visit(element), self.visit(held), at=node)
         return placed(ast.UnaryOp(ast.Not(), answer), node) if isinstance(node.ops[0], ast.NotIn) else answer
 
     def compared(self, node: ast.expr, once: bool) -> ast.expr:
         """An operand in a chain of comparisons; the inner ones are compared twice."""
         if isinstance(node, ast.Constant):
             return node
-        hook = accesses.compared if once else accesses.chained
+        hook = as_a_whole.compared if once else as_a_whole.chained
         return self.report(hook, self.visit(node), self.spot(node), at=node)
 
     def truth(self, node: ast.expr) -> ast.expr:
@@ -511,7 +511,7 @@ class Rewriter(ast.NodeTransformer):
             return placed(ast.BoolOp(node.op, [self.truth(each) for each in node.values]), node)
         if _says_true_or_false(node):
             return self.visit(node)  # type: ignore[no-any-return]
-        return self.report(accesses.truth, self.visit(node), self.spot(node), at=node)
+        return self.report(as_a_whole.truth, self.visit(node), self.spot(node), at=node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         *tested, last = node.values
@@ -528,7 +528,7 @@ class Rewriter(ast.NodeTransformer):
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
         if not isinstance(node.value, ast.Constant):
             node.value = self.report(
-                accesses.shown, self.visit(node.value), self.spot(node.value), at=node.value
+                as_a_whole.shown, self.visit(node.value), self.spot(node.value), at=node.value
             )
         if node.format_spec is not None:
             node.format_spec = self.visit(node.format_spec)
@@ -537,7 +537,7 @@ class Rewriter(ast.NodeTransformer):
     def visit_Starred(self, node: ast.Starred) -> ast.expr:
         if isinstance(node.ctx, ast.Load):
             spot = self.spot(node.value)
-            node.value = self.report(accesses.unpack, self.visit(node.value), spot, at=node.value)
+            node.value = self.report(as_a_whole.unpack, self.visit(node.value), spot, at=node.value)
         return node
 
     def visit_Dict(self, node: ast.Dict) -> ast.expr:
@@ -547,7 +547,7 @@ class Rewriter(ast.NodeTransformer):
             if key is None:
                 keys.append(None)
                 spot = self.spot(value)
-                values.append(self.report(accesses.unpack_pairs, self.visit(value), spot, at=value))
+                values.append(self.report(as_a_whole.unpack_pairs, self.visit(value), spot, at=value))
             else:
                 keys.append(self.visit(key))
                 values.append(self.visit(value))
@@ -564,7 +564,7 @@ class Rewriter(ast.NodeTransformer):
                 callee: ast.expr = function
             elif is_global and function.id in _RUNS_TEXT:
                 what = f"{function.id} runs code that is not followed"
-                said = self.report(accesses.not_followed, self.spot(node, "", what), at=node)
+                said = self.report(reporting.not_followed, self.spot(node, "", what), at=node)
                 callee = placed(ast.BoolOp(ast.Or(), [said, function]), node)
             elif is_global and (function.id in _LOOKED_AT or (function.id == "vars" and node.args)):
                 return self.prepared(node, self.read_name(function), spot)
@@ -625,7 +625,7 @@ class Rewriter(ast.NodeTransformer):
         for each in node.keywords:
             value = self.passed(each.value, _keeps(node.func))
             if each.arg is None:
-                value = self.report(accesses.unpack_pairs, value, self.spot(each.value), at=each.value)
+                value = self.report(as_a_whole.unpack_pairs, value, self.spot(each.value), at=each.value)
             found.append(placed(ast.keyword(each.arg, value), each))
         return found
 
@@ -648,11 +648,11 @@ class Rewriter(ast.NodeTransformer):
         """What a loop goes through, with the report of each step."""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
             return self.visit(node)  # type: ignore[no-any-return]
-        return self.report(accesses.each, self.visit(node), self.spot(node), at=node)
+        return self.report(as_a_whole.each, self.visit(node), self.spot(node), at=node)
 
     def visit_For(self, node: ast.For) -> ast.For:
         node.iter = self.gone_through(node.iter)
-        going_on = self.report(accesses.progress, self.spot(node, "", "for"), at=node)
+        going_on = self.report(reporting.progress, self.spot(node, "", "for"), at=node)
         head: list[ast.stmt] = [placed(ast.Expr(going_on), node)]
         if isinstance(node.target, ast.Name) and self.simple(node.target):
             target: ast.expr = node.target
@@ -670,7 +670,7 @@ class Rewriter(ast.NodeTransformer):
         return node
 
     def visit_While(self, node: ast.While) -> ast.While:
-        turn = self.report(accesses.again, self.spot(node, "", "while"), at=node.test)
+        turn = self.report(reporting.again, self.spot(node, "", "while"), at=node.test)
         node.test = placed(ast.BoolOp(ast.Or(), [turn, self.truth(node.test)]), node.test)
         node.body = self.visit_each(node.body)
         node.orelse = self.visit_each(node.orelse)
@@ -694,7 +694,7 @@ class Rewriter(ast.NodeTransformer):
         generators: list[ast.comprehension] = []
         for number, each in enumerate(node.generators):
             iterated = self.gone_through(each.iter) if number else first
-            going_on = self.report(accesses.progress, self.spot(each.target, "", "for"), at=each.target)
+            going_on = self.report(reporting.progress, self.spot(each.target, "", "for"), at=each.target)
             conditions = [going_on, *map(self.truth, each.ifs)]
             if each.is_async or (isinstance(each.target, ast.Name) and self.simple(each.target)):
                 generators.append(ast.comprehension(each.target, iterated, conditions, each.is_async))
@@ -738,7 +738,7 @@ class Rewriter(ast.NodeTransformer):
     def leaving(self, value: ast.expr | None, at: Any) -> ast.expr:
         """A value that a generator gives, with the report that the generator can be entered again."""
         value = placed(ast.Constant(None), at) if value is None else self.visit(value)
-        return self.report(accesses.leaving, value, self.spot(at, "", "a generator"), at=at)
+        return self.report(as_a_whole.leaving, value, self.spot(at, "", "a generator"), at=at)
 
     def visit_Yield(self, node: ast.Yield) -> ast.expr:
         return placed(ast.Yield(self.leaving(node.value, node.value or node)), node)
@@ -751,7 +751,8 @@ class Rewriter(ast.NodeTransformer):
     def visit_YieldFrom(self, node: ast.YieldFrom) -> ast.expr:
         spot = self.spot(node.value)
         return placed(
-            ast.YieldFrom(self.report(accesses.each_from, self.visit(node.value), spot, at=node.value)), node
+            ast.YieldFrom(self.report(as_a_whole.each_from, self.visit(node.value), spot, at=node.value)),
+            node,
         )
 
     # --- statements that bind names ------------------------------------------------------------------
@@ -833,7 +834,7 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.stmt:
         what = self.spot(node, "", f"async function {node.name} is not followed")
-        said = placed(ast.Expr(self.report(accesses.not_followed, what, at=node)), node)
+        said = placed(ast.Expr(self.report(reporting.not_followed, what, at=node)), node)
         node.body.insert(1 if ast.get_docstring(node, clean=False) is not None else 0, said)
         return node
 
@@ -854,12 +855,12 @@ class Rewriter(ast.NodeTransformer):
     def binding(self, node: ast.FunctionDef | ast.ClassDef) -> list[ast.expr]:
         """An outermost decorator that reports, where the name it is bound to is shared."""
         at = node.decorator_list[0] if node.decorator_list else _place_of(node)
-        found = self.hooked(node.name, accesses.write_cell, accesses.write_global, at)
+        found = self.hooked(node.name, by_name.write_cell, by_name.write_global, at)
         if found is None:
             return []
         hook, where = found
         spot = self.spot(at, self.scope.mangled(node.name), node.name)
-        return [self.report(accesses.decorating, self.constant(hook, at), where, spot, at=at)]
+        return [self.report(as_a_whole.decorating, self.constant(hook, at), where, spot, at=at)]
 
     def defaults(self, arguments: ast.arguments) -> None:
         arguments.defaults = [self.visit(each) for each in arguments.defaults]
@@ -888,7 +889,9 @@ class Rewriter(ast.NodeTransformer):
         }
         wanted = self.constant(tuple(sorted(names)), node.subject)
         spot = self.spot(node.subject)
-        node.subject = self.report(accesses.matched, self.visit(node.subject), wanted, spot, at=node.subject)
+        node.subject = self.report(
+            as_a_whole.matched, self.visit(node.subject), wanted, spot, at=node.subject
+        )
         for case in node.cases:
             case.pattern, bound = self.pattern(case.pattern)
             guard = None if case.guard is None else self.truth(case.guard)

@@ -8,10 +8,12 @@ import textwrap
 import threading
 from types import SimpleNamespace
 
-from helpers.schedules import accesses, calls
+from helpers.schedules import as_a_whole, by_key, by_name, calls, reporting
 from helpers.schedules.rewriting import visible
 
 _numbers = itertools.count()
+
+ASKING = (as_a_whole, by_key, by_name, calls, reporting)  # whether the calling thread is explored
 
 
 class Listener:
@@ -72,12 +74,14 @@ class Listening:
         self.listener = listener or Listener()
 
     def __enter__(self) -> Listener:
-        me, self._current = threading.get_ident(), accesses.current
-        accesses.current = calls.current = lambda: self.listener if threading.get_ident() == me else None
+        me, self._current = threading.get_ident(), reporting.current
+        for module in ASKING:
+            module.current = lambda: self.listener if threading.get_ident() == me else None
         return self.listener
 
     def __exit__(self, *error) -> None:
-        accesses.current = calls.current = self._current
+        for module in ASKING:
+            module.current = self._current
 
 
 def defined(source: str, **names) -> dict:

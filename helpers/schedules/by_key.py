@@ -1,0 +1,226 @@
+"""Accesses by key, about to be made: items of containers (see `reporting`)."""
+
+from __future__ import annotations
+
+import array
+import collections
+import operator
+from collections.abc import Iterator
+from itertools import starmap
+from types import (
+    FunctionType,
+    MappingProxyType,
+    ModuleType,
+)
+from typing import Any
+
+from helpers.schedules import containers
+from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Kind, Place, kind_of
+from helpers.schedules.execution import Execution, current
+from helpers.schedules.reaching import is_ours, is_own, is_taken_along
+from helpers.schedules.reporting import Spot, finished, report, will_have_written
+
+
+def _item(held: Any, key: Any, kind: Kind, write: bool) -> tuple[list[Place], bool]:
+    """What an access by key touches, and whether it changes it."""
+    if not kind.keyed:
+        return [(held, None)], write
+    if not containers.plain(key):
+        return containers.whole(held), write
+    if dict.__contains__(held, key):
+        return [(held, (key,))], write
+    if write or (kind.makes and held.default_factory is not None):
+        return [(held, (key,)), (held, None)], True  # the key is added
+    return [(held, (key,))], False
+
+
+def report_item(execution: Execution, held: Any, key: Any, kind: Kind, write: bool, spot: Spot) -> bool:
+    """Report an access by key; again if others have meanwhile added or removed it."""
+    stepped = False
+    places, writes = _item(held, key, kind, write)
+    while report(execution, places, writes, spot):
+        stepped = True
+        now = _item(held, key, kind, write)
+        if now == (places, writes):
+            break
+        places, writes = now
+    return stepped
+
+
+def read_item(held: Any, key: Any, spot: Spot) -> Any:
+    """`held[key]` is about to be read."""
+    kind = kind_of(type(held))
+    if kind is None:
+        return item_of_other(held, False, spot)
+    if "__getitem__" in kind.own:
+        return held
+    execution = current()
+    if execution is None:
+        return held
+    if kind.makes:
+        _make(execution, held, key, spot)
+    if report_item(execution, held, key, kind, False, spot):
+        try:
+            value = _get(held, key)
+        except (LookupError, TypeError):
+            return held
+        execution.saw(value)
+    return held
+
+
+def _get(held: Any, key: Any) -> Any:
+    """An item, past all code of the program's own."""
+    for base in (dict, list, collections.deque, bytearray, array.array):
+        if issubclass(type(held), base):
+            return _no_default(held, key) if base is dict else base.__getitem__(held, key)
+    raise LookupError
+
+
+_NOTHING = object()
+
+
+def _no_default(held: Any, key: Any) -> Any:
+    value = dict.get(held, key, _NOTHING)
+    if value is _NOTHING:
+        raise LookupError
+    return value
+
+
+def _make(execution: Execution, held: Any, key: Any, spot: Spot) -> None:
+    """A `defaultdict` whose factory is code of the program.
+
+    Looks, makes a value, then puts it, as three steps.
+    """
+    factory = held.default_factory
+    if isinstance(factory, type) and not factory.__flags__ & MADE_BY_CLASS_STATEMENT:
+        return  # a built-in type: all in one step
+    if factory is None or not containers.plain(key) or dict.__contains__(held, key):
+        return
+    if report(execution, [(held, (key,))], False, spot) and dict.__contains__(held, key):
+        return
+    value = factory()
+    report(execution, [(held, (key,)), (held, None)], True, spot)
+    dict.__setitem__(held, key, value)
+
+
+def write_item(held: Any, key: Any, spot: Spot) -> Any:
+    """`held[key]` is about to be assigned."""
+    kind = kind_of(type(held))
+    if kind is None:
+        return item_of_other(held, True, spot)
+    if "__setitem__" in kind.own:
+        return held
+    execution = current()
+    if execution is None:
+        return held
+    finished()
+    if report_item(execution, held, key, kind, True, spot):
+        will_have_written(execution, _get, held, key)
+    return held
+
+
+def delete_item(held: Any, key: Any, spot: Spot) -> Any:
+    """`held[key]` is about to be deleted."""
+    kind = kind_of(type(held))
+    if kind is None:
+        return item_of_other(held, True, spot)
+    if "__delitem__" in kind.own:
+        return held
+    execution = current()
+    if execution is not None:
+        places = (
+            [(held, (key,)), (held, None)] if kind.keyed and containers.plain(key) else containers.whole(held)
+        )
+        report(execution, places, True, spot)
+    return held
+
+
+# How the items are kept of what is none of Python's containers.
+_FOLLOWED = 0  # by code of the program's own, or they cannot change
+_IN_C = 1
+_IN_LIBRARY = 2  # in Python, in several steps that are not seen
+_keepers: dict[type, int] = {}
+
+
+def _keeps_items(type_: type) -> int:
+    known = _keepers.get(type_)
+    if known is None:
+        methods = [getattr(type_, name, None) for name in ("__setitem__", "__contains__", "__getitem__")]
+        if any(isinstance(each, FunctionType) and _in_library(each) for each in methods):
+            known = _IN_LIBRARY
+        elif type_ is MappingProxyType or hasattr(methods[0], "__objclass__"):
+            known = _IN_C
+        else:
+            known = _FOLLOWED
+        _keepers[type_] = known
+    return known
+
+
+def _in_library(function: FunctionType) -> bool:
+    file = function.__code__.co_filename
+    return not (is_own(file) or is_ours(file) or is_taken_along(function))
+
+
+def item_of_other(held: Any, write: bool, spot: Spot) -> Any:
+    """An item is about to be used of something that is none of Python's containers."""
+    how = _keeps_items(type(held))
+    if how == _FOLLOWED:
+        return held
+    execution = current()
+    if execution is None:
+        return held
+    if how == _IN_LIBRARY:
+        used_in_library(execution, held, write, spot)
+    else:
+        report(execution, containers.gone_through(held) or [(held, None)], write, spot)
+    return held
+
+
+def used_in_library(execution: Execution, held: Any, write: bool, spot: Spot) -> None:
+    """Code of a library, which is not followed, is about to use an object, and perhaps to change it."""
+    type_ = type(held)
+    if issubclass(type_, _LASTING) or type_.__module__.partition(".")[0] in _OUTSIDE:
+        return
+    if report(execution, [(held, None)], write, spot):
+        execution.cannot_follow(f"{type_.__name__} is not followed, and is shared", spot.site)
+
+
+_LASTING = (type, ModuleType, str, bytes, int, float, complex, tuple, frozenset)
+# Of these modules, objects do not change, or are shared with the world anyway: loggers, files, tests.
+_OUTSIDE = {
+    "codecs", "datetime", "decimal", "enum", "fractions", "io", "logging", "pathlib", "re", "tempfile",
+    "typing", "unittest", "uuid",
+}  # fmt: skip
+
+
+def get_item(spot: Spot, held: Any, key: Any) -> Iterator[Any]:
+    """`held[key]` where working the key out may take steps; the iterator's only value is the item."""
+    return starmap(operator.getitem, ((read_item(held, key, spot), key),))
+
+
+def set_item(spot: Spot, value: Any, held: Any, key: Any) -> Iterator[Any]:
+    """`held[key] = value` likewise."""
+    return starmap(operator.setitem, ((write_item(held, key, spot), key, value),))
+
+
+def del_item(spot: Spot, held: Any, key: Any) -> Iterator[Any]:
+    """`del held[key]` likewise."""
+    return starmap(operator.delitem, ((delete_item(held, key, spot), key),))
+
+
+class Target:
+    """Stands for `held[key]` among several targets; what is assigned to its `value` is put there."""
+
+    __slots__ = ("_held", "_key", "_spot")
+
+    def __init__(self, held: Any, key: Any, spot: Spot) -> None:
+        self._held = held
+        self._key = key
+        self._spot = spot
+
+    def _put(self, value: Any) -> None:
+        write_item(self._held, self._key, self._spot)
+        self._held[self._key] = value
+        finished()
+
+    value = property(None, _put)

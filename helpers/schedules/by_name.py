@@ -1,0 +1,303 @@
+"""Accesses by name, about to be made: variables that functions share, and attributes (see `reporting`)."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent import futures
+from types import (
+    FunctionType,
+    MemberDescriptorType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import Any
+
+from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Place, Variables
+from helpers.schedules.execution import Execution, current
+from helpers.schedules.model import queues
+from helpers.schedules.reaching import is_ours, is_own
+from helpers.schedules.reporting import (
+    Spot,
+    belongs_to,
+    finished,
+    is_taken,
+    report,
+    variables_of,
+    will_have_written,
+)
+
+# --- variables -------------------------------------------------------------------------------------------
+
+
+def read_cell(cell: Any, spot: Spot) -> None:
+    """A variable shared through a closure is about to be read."""
+    execution = current()
+    if execution is not None and execution.access(cell, None, False, spot.site, spot.reads):
+        try:
+            value = cell.cell_contents
+        except ValueError:
+            return
+        execution.saw(value)
+
+
+def write_cell(cell: Any, spot: Spot, value: Any) -> Any:
+    """Such a variable is about to get a value, which is handed through."""
+    execution = current()
+    if execution is not None and execution.access(cell, None, True, spot.site, spot.writes):
+        execution.saw(value)
+    return value
+
+
+def delete_cell(cell: Any, spot: Spot) -> None:
+    """Such a variable is about to lose its value."""
+    execution = current()
+    if execution is not None:
+        execution.access(cell, None, True, spot.site, spot.writes)
+
+
+def read_global(variables: Variables, spot: Spot) -> None:
+    """A global variable is about to be read."""
+    execution = current()
+    if (
+        execution is not None
+        and execution.access(variables, spot.key, False, spot.site, spot.reads)
+        and spot.key in variables.names
+    ):
+        execution.saw(variables.names[spot.key])
+
+
+def write_global(variables: Variables, spot: Spot, value: Any) -> Any:
+    """A global variable is about to get a value, which is handed through."""
+    execution = current()
+    if execution is not None and execution.access(variables, spot.key, True, spot.site, spot.writes):
+        execution.saw(value)
+    return value
+
+
+def delete_global(variables: Variables, spot: Spot) -> None:
+    """A global variable is about to be deleted."""
+    execution = current()
+    if execution is not None:
+        execution.access(variables, spot.key, True, spot.site, spot.writes)
+
+
+# --- attributes ------------------------------------------------------------------------------------------
+
+# How an attribute of a type's instances is found.
+NOTHING = 0  # by code of the program's own, or it is not shared: nothing to report
+_INSTANCE = 1  # in the instance, or nowhere
+_SLOT = 2  # in a slot
+_INHERITED = 3  # in the instance, else in a class
+_CLASS = 4  # the object is a class
+_MODULE = 5  # the object is a module
+_OF_QUEUE = 6  # it is what a queue keeps inside
+_OF_PRIMITIVE = 7  # it is what another primitive keeps inside
+_REPLACES_ALL = 8  # it stands for all attributes
+
+OURS = __name__.partition(".")[0] + ".schedules."
+_known: dict[tuple[type, str, bool, bool], int] = {}
+_spots: list[Spot] = []
+
+
+def how_found(type_: type, name: str, write: bool, past_own: bool = False) -> int:
+    """How an attribute is found; `past_own`: by `object.__setattr__` and the like, past the type's own."""
+    key = type_, name, write, past_own
+    known = _known.get(key)
+    if known is None:
+        known = _known[key] = _find_how(*key)
+    return known
+
+
+def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
+    if issubclass(type_, ModuleType):
+        return _MODULE
+    if issubclass(type_, _THREADS_OWN) or type_.__module__.startswith(OURS):
+        return NOTHING
+    if name in queues.KEPT and issubclass(type_, queue.Queue):
+        return _OF_QUEUE
+    if name in KEPT_INSIDE and type_ in _PRIMITIVES:
+        return _OF_PRIMITIVE
+    intercept = "__setattr__" if write else "__getattribute__"
+    if not past_own and isinstance(getattr(type_, intercept), FunctionType):
+        return NOTHING
+    if name in ("__dict__", "__class__") and write:
+        return _REPLACES_ALL
+    found = next((vars(base)[name] for base in type_.__mro__ if name in vars(base)), _MISSING)
+    if issubclass(type_, type):
+        return NOTHING if hasattr(type(found), "__set__") else _CLASS
+    if isinstance(found, MemberDescriptorType):
+        return _SLOT
+    if isinstance(found, property) and isinstance(found.fget, FunctionType):
+        code = found.fget.__code__
+        return NOTHING if is_own(code.co_filename) or is_ours(code.co_filename) else _SLOT
+    if type(found) is not property and type(getattr(type(found), "__set__", None)) is WrapperDescriptorType:
+        return _SLOT  # kept by code in C
+    if hasattr(type(found), "__set__") or hasattr(type(found), "__delete__"):
+        return NOTHING  # a property: its functions are followed
+    if not type_.__dictoffset__ and not type_.__flags__ & MADE_BY_CLASS_STATEMENT:
+        return NOTHING
+    if found is _MISSING:
+        return _INSTANCE if type_.__dictoffset__ else NOTHING
+    return _INHERITED
+
+
+# What the primitives of CPython keep, under names that are not meant for programs.
+KEPT_INSIDE = {
+    "_value", "_flag", "_waiters", "_owner", "_count", "_state", "_work_queue", "_threads", "_shutdown",
+}  # fmt: skip
+_PRIMITIVES = {
+    threading.Semaphore, threading.BoundedSemaphore, threading.Event, threading.Condition, threading.Barrier,
+    futures.Future, futures.ThreadPoolExecutor,
+}  # fmt: skip
+
+_MISSING = object()
+_THREADS_OWN: tuple[type, ...] = (__import__("_thread")._local, super)
+
+
+def forget_types() -> None:
+    """Forget how attributes are found: a class has changed."""
+    _known.clear()
+    for spot in _spots:
+        spot.type = None
+    _spots.clear()
+
+
+def read_by_name(execution: Execution, held: Any, name: str, spot: Spot, past_own: bool = False) -> None:
+    """An attribute is about to be read by code that is not rewritten."""
+    _report_read(execution, held, name, how_found(type(held), name, False, past_own), spot)
+
+
+def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spot) -> None:
+    if how == NOTHING:
+        return
+    if how == _OF_QUEUE:
+        queues.look_inside(held, name, False, spot.site, spot.reads)
+        return
+    if how == _OF_PRIMITIVE:
+        what = f"{spot.name} is what the primitive keeps inside: who changes it is not seen"
+        execution.cannot_follow(what, spot.site)
+        return
+    if how <= _SLOT:
+        stepped = execution.access(held, name, False, spot.site, spot.reads)
+    else:
+        stepped = report(execution, places_of_attribute(held, name, how, False), False, spot)
+    if stepped:
+        try:
+            value = look_up(held, name)
+        except Exception:
+            return
+        execution.saw(value)
+
+
+def plain_places(held: Any, name: str) -> list[Place]:
+    """Where an attribute is kept that is looked up without any code of the program's; else nothing."""
+    how = how_found(type(held), name, False)
+    return places_of_attribute(held, name, how, False) if how in (_INSTANCE, _SLOT, _INHERITED) else []
+
+
+def places_of_attribute(held: Any, name: str, how: int, write: bool) -> list[Place]:
+    if how == _MODULE:
+        return [(variables_of(namespace(held)), name)]
+    if how == _CLASS:
+        return [(held, name)] if write else _classes(held, name)
+    if how == _INHERITED and not write and name not in namespace(held):
+        return [(held, name), *_classes(type(held), name)]
+    return [(held, name)]
+
+
+def _classes(type_: type, name: str) -> list[Place]:
+    """The classes in which an attribute is looked for, as far as the first that has it.
+
+    Built-in ones cannot change.
+    """
+    places: list[Place] = []
+    for base in type.__dict__["__mro__"].__get__(type_) or ():
+        if base.__flags__ & MADE_BY_CLASS_STATEMENT:
+            places.append((base, name))
+        if name in vars(base):
+            break
+    return places
+
+
+def namespace(held: Any) -> dict[str, Any]:
+    """The instance's own attributes, past any `__getattribute__` of the program's."""
+    try:
+        found: dict[str, Any] = object.__getattribute__(held, "__dict__")
+    except AttributeError:
+        return {}
+    return found
+
+
+def look_up(held: Any, name: str) -> Any:
+    """The value of a plain attribute, without running code of the program's."""
+    if issubclass(type(held), type):
+        return type.__getattribute__(held, name)
+    return object.__getattribute__(held, name)
+
+
+def read_attribute(held: Any, spot: Spot) -> Any:
+    """An attribute is about to be read."""
+    execution = current()
+    if execution is None:
+        return held
+    type_ = type(held)
+    if spot.type is not type_:
+        spot.how = how_found(type_, spot.key, False)
+        spot.type = type_
+        _spots.append(spot)
+    _report_read(execution, held, spot.key, spot.how, spot)
+    return held
+
+
+def write_attribute(held: Any, spot: Spot) -> Any:
+    """An attribute is about to be assigned or deleted."""
+    execution = current()
+    if execution is not None:
+        report_written(execution, held, spot.key, spot)
+    return held
+
+
+def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_own: bool = False) -> None:
+    """Say that an attribute is about to be assigned or deleted, whoever does it."""
+    finished()
+    how = how_found(type(held), name, True, past_own)
+    if how == NOTHING:
+        return
+    if how == _OF_QUEUE:
+        queues.look_inside(held, name, True, spot.site, spot.writes)
+        return
+    if how >= _OF_PRIMITIVE:
+        execution.cannot_follow(f"{spot.name} is set: what that does to others is not seen", spot.site)
+        return
+    places = places_of_attribute(held, name, how, True)
+    if is_taken(namespace(held)) and name not in namespace(held):
+        places.append((held, None))  # another one, for who goes through its `__dict__`
+    if report(execution, places, True, spot):
+        will_have_written(execution, look_up, held, name)
+    if how == _CLASS:
+        forget_types()
+
+
+def read_namespace(held: Any, spot: Spot) -> Any:
+    """An object's `__dict__` is about to be taken.
+
+    What is in it are the object's attributes, from now on too.
+    """
+    if current() is not None:
+        namespace_taken(held)
+    return held
+
+
+def namespace_taken(held: Any) -> None:
+    """Somebody has the `__dict__` of an object."""
+    if issubclass(type(held), ModuleType):
+        globals_taken(namespace(held))
+    elif not issubclass(type(held), type):
+        names = namespace(held)
+        belongs_to(names, held)
+
+
+def globals_taken(names: dict[str, Any]) -> None:
+    """Somebody has the dictionary with a module's variables."""
+    belongs_to(names, variables_of(names))
