@@ -84,9 +84,20 @@ def _draw(axes: Axes, points: Sequence[tuple[float, float]], settings: Settings,
     top = max(depths)
     if settings.capacity is not None:
         axes.axhline(settings.capacity, color=COLOURS["alarm"], linewidth=1)
+        axes.annotate(
+            "capacity",
+            (1, settings.capacity),
+            (0, 2),
+            xycoords=axes.get_yaxis_transform(),  # x from 0 to 1, y in items
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color=COLOURS["alarm"],
+        )
         top = max(top, settings.capacity)
     axes.set_xlim(seconds[0], max(seconds[-1], seconds[0] + 1))
-    axes.set_ylim(0, 1.1 * max(top, 1))
+    axes.set_ylim(0, 1.15 * max(top, 1))
     axes.set_xlabel("seconds", color=COLOURS["ink"])
     axes.set_ylabel(f"items in the buffer,\n{what}", color=COLOURS["ink"])
     axes.tick_params(colors=COLOURS["ink"])
