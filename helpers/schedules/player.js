@@ -1,5 +1,6 @@
 // The player in the page: shows what the kernel says of the game, and sends what the reader does.
 
+const NOTHING = "nothing more to do"; // for a thread that has ended
 const SILENCE = 3000; // ms without an answer, until the page says so: a search may take its time
 
 function render({ model, el }) {
@@ -8,7 +9,6 @@ function render({ model, el }) {
   panel.className = "schedule-player";
   panel.setAttribute("aria-label", "Schedule player: you choose which thread goes next");
   panel.tabIndex = -1;
-  panel.dataset.lmSuppressShortcuts = "true"; // keys are for the threads, not for the notebook
   for (const [state, colour] of Object.entries(colours)) panel.style.setProperty(`--${state}`, colour);
   panel.innerHTML = `
     <p class="goal"></p>
@@ -18,7 +18,8 @@ function render({ model, el }) {
     <div class="values"><h4>Shared values, as last seen</h4><ul></ul></div>
     <div class="printed"><h4>Printed</h4><pre></pre></div>
     <form class="schedule">
-      <label>Schedule so far <input name="schedule" spellcheck="false" autocomplete="off"></label>
+      <label>Schedule so far <input name="schedule" spellcheck="false" autocomplete="off"
+        data-lm-suppress-shortcuts></label>
       <button type="submit">Go there</button><button type="button" class="copy">Copy</button>
     </form>
     <div class="buttons">
@@ -51,6 +52,7 @@ function render({ model, el }) {
   }
 
   function show(view) {
+    const focused = panel.contains(document.activeElement) ? document.activeElement : null;
     shown = view;
     put(part("goal"), view.goal);
     part("goal").classList.toggle("reached", view.reached);
@@ -80,6 +82,11 @@ function render({ model, el }) {
     enable(button("fail"), true);
     enable(button("forward"), view.ahead > 0);
     button("forward").hidden = !view.ahead;
+    // What goes away must not take the focus with it: the reader's next key would be lost.
+    if (focused && (focused.hidden || !focused.isConnected)) {
+      const near = focused.closest("article")?.querySelector(".go") ?? button("fail");
+      (near.isConnected ? near : panel).focus();
+    }
   }
 
   panel.addEventListener("click", (event) => {
@@ -105,15 +112,18 @@ function render({ model, el }) {
     part("schedule").requestSubmit();
   });
   panel.addEventListener("keydown", (event) => {
-    if (event.target === input || event.ctrlKey || event.metaKey || event.altKey) return;
-    const thread = shown?.threads.find(({ key }) => key === event.key);
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    event.stopPropagation(); // keys are for the threads: "d d" would delete the notebook's cell
+    if (event.target === input) return;
+    const [, digit] = (event.shiftKey && /^Digit(\d)$/.exec(event.code)) || []; // with shift its key is no digit
+    const thread = shown?.threads.find(({ key }) => key && (key === event.key || key === digit));
     const column = thread && columns.get(thread.number);
-    const pressed = column ? (event.shiftKey ? column.expire : column.go) : null;
+    const pressed = column ? (thread.key === event.key ? column.go : column.expire) : null;
     const others = { u: "undo", n: "forward" };
     const chosen = pressed ?? (others[event.key] && button(others[event.key]));
     if (!chosen) return;
     event.preventDefault();
-    if (isEnabled(chosen)) chosen.click();
+    if (isEnabled(chosen) && !event.repeat) chosen.click(); // a key that is held down is one step
   });
 
   function parted() {
@@ -127,12 +137,15 @@ function render({ model, el }) {
     clearTimeout(late);
   }
 
+  const resized = new ResizeObserver(() => columns.forEach((column) => column.reveal())); // codes are lower now
+  resized.observe(panel);
   model.on("msg:custom", received);
   model.on("comm_live_update", parted);
   el.append(panel);
   ask({ do: "show" });
   return () => {
     clearTimeout(late);
+    resized.disconnect();
     model.off("msg:custom", received);
     model.off("comm_live_update", parted);
   };
@@ -145,7 +158,7 @@ class Column {
     this.whole.innerHTML = `
       <h4><b></b> <span></span></h4>
       <button type="button" class="go"><kbd></kbd><span></span></button>
-      <button type="button" class="expire" hidden>Let the timeout fire</button>
+      <button type="button" class="expire" hidden>Let the timeout fire <kbd></kbd></button>
       <p class="state"></p>
       <div class="code"></div>`;
     for (const name of ["go", "expire", "state", "code"]) this[name] = this.whole.querySelector(`.${name}`);
@@ -163,10 +176,10 @@ class Column {
     put(this.whole.querySelector("h4 b"), letter);
     put(this.whole.querySelector("h4 span"), name);
     put(this.go.firstChild, key);
-    put(this.go.lastChild, does);
-    this.go.setAttribute("aria-label", `${name}: ${does}`);
+    put(this.go.lastChild, does || NOTHING);
+    this.go.setAttribute("aria-label", `${name}: ${does || NOTHING}`);
     enable(this.go, can);
-    this.go.hidden = !does;
+    put(this.expire.querySelector("kbd"), key && `⇧${key}`);
     this.expire.hidden = !can_expire;
     enable(this.expire, can_expire);
     this.expire.setAttribute("aria-label", `${name}: let the timeout fire`);
@@ -185,12 +198,19 @@ class Column {
           continue;
         }
         row.setAttribute("aria-current", "step");
-        const [top, height] = [row.offsetTop - this.code.offsetTop, this.code.clientHeight];
-        if (top < this.code.scrollTop || top > this.code.scrollTop + height - row.offsetHeight) {
-          this.code.scrollTop = top - height / 2; // only its own column: the page stays where it is
-        }
       }
     });
+    this.reveal();
+  }
+
+  // Scroll to the line that is marked: only its own column, the page stays where it is.
+  reveal() {
+    const row = this.code.querySelector(".here");
+    if (!row) return;
+    const [top, height] = [row.offsetTop - this.code.offsetTop, this.code.clientHeight];
+    if (top < this.code.scrollTop || top > this.code.scrollTop + height - row.offsetHeight) {
+      this.code.scrollTop = top - height / 2;
+    }
   }
 }
 

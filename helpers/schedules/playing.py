@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.schedules.listing import Listing, around
 from helpers.schedules.notation import letter, read
+from helpers.timeline.words import count
 
 if TYPE_CHECKING:
     from helpers.schedules.result import Failure, Schedule
@@ -29,6 +30,7 @@ GOALS = {
 }
 MOST_STEPS = 1_000  # that chance makes at once: a program may go on for ever
 KEYS = "0123456789"  # of the threads, by number
+_ALONG = '"Next step of it" goes along it.'
 
 
 class Play:
@@ -143,7 +145,9 @@ class Play:
                 raise ValueError("No schedule of this scenario was found to fail.")
             self._restart()
             self._ahead.extend((step.thread, step.expired) for step in schedule.steps if step.chosen)
-            self._tell(f"This one fails, in {len(self._ahead)} steps: {schedule.string}")
+            if self._ahead:
+                steps = count(len(self._ahead), "step")
+                self._tell(f'This one fails, in {steps}. Its short name is "{schedule.string}". {_ALONG}')
 
     def forward(self) -> None:
         """Make the next step of the schedule that lies ahead."""
@@ -170,11 +174,12 @@ class Play:
             ]
             outcome = stepper.outcome
             kind = getattr(outcome, "kind", "")  # of a failure
+            reached = bool(self._goal and kind) and self._goal_kind in ("", kind)
             return {
                 "goal": self._goal,
-                "reached": bool(self._goal and kind) and self._goal_kind in ("", kind),
+                "reached": reached,
                 "threads": [self._thread(choice) for choice in stepper.choices],
-                "said": self._said,
+                "said": self._all_said(stepper.outcome, reached),
                 "outcome": "" if outcome is None else "failed" if kind else "ended",
                 "values": values,
                 "output": stepper.output,
@@ -264,11 +269,17 @@ class Play:
         before = dict(stepper.values)
         stepper.choose(thread, expire=expire)
         self._steps.append((thread, expire))
-        did = f"{choice.text} (timeout)" if expire else choice.text
-        self._tell(f"{len(self._steps)}. {choice.name}: {did}.")
+        expired = " (timeout)" if expire else ""
+        value = f" = {stepper.value}" if stepper.value else ""
+        self._tell(f"{len(self._steps)}. {choice.name}: {choice.text}{expired}{value}.")
         self._before, self._last = before, thread
-        if stepper.outcome is not None:
-            self._said += f" {_ending(stepper.outcome)}"
+
+    def _all_said(self, outcome: Failure | str | None, reached: bool) -> str:
+        """What was done last, and how the schedule ended if it did."""
+        if outcome is None:
+            return self._said or "Choose which thread goes first."
+        said = self._said if self._steps else "There is nothing to choose."
+        return f"{said} {_ending(outcome)}{' The goal is reached.' * reached}"
 
     def _tell(self, said: str) -> None:
         self._said = said
@@ -294,5 +305,6 @@ def _says(choice: Choice) -> str:
 def _ending(outcome: Failure | str) -> str:
     """How the schedule ended."""
     if isinstance(outcome, str):
-        return "All threads have ended, and nothing has failed."
-    return outcome.message
+        return "The program has ended, and nothing has failed."
+    named = f"{outcome.kind.capitalize()}: " if outcome.kind in ("deadlock", "lost wake-up") else ""
+    return f"{named}{outcome.message.removesuffix('.')}."

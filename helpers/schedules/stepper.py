@@ -110,6 +110,11 @@ class Stepper:
         return notation.written(self._taken, whole=True)
 
     @property
+    def value(self) -> str:
+        """What the last choice has read, written or given, in few words; "" for nothing."""
+        return self._execution.value
+
+    @property
     def values(self) -> dict[str, str]:
         """The shared values as they were last seen: by name, in few words."""
         return dict(self._execution.values)

@@ -73,6 +73,11 @@ class Watched(Execution):
             for number, draft in enumerate(self._drafts, 1)
         )
 
+    @property
+    def value(self) -> str:
+        """What the last step that was chosen has read, written or given, in few words; "" for nothing."""
+        return next((draft.value for draft in reversed(self._drafts) if draft.chosen), "")
+
     def waits_of(self, task: Task) -> Waiting | None:
         """What a parked task waits for; None if it can go on."""
         operation = task.op

@@ -11,7 +11,7 @@ from nbformat import v4
 from playwright.sync_api import Locator, expect
 
 from helpers.course.refresh import METADATA
-from tests.browser.jupyterlab import JupyterLab, Notebook
+from tests.browser.jupyterlab import NOTEBOOK, JupyterLab, Notebook
 
 CELLS = (
     """
@@ -61,6 +61,26 @@ CELLS = (
     while player.game.view()["schedule"] != "A B" and time.monotonic() < deadline:
         time.sleep(0.05)
     """,
+    """
+    from threading import Event
+
+    def a_patient_thread_with_a_long_name():
+        done = Event()
+
+        def a_function_whose_name_has_so_many_words_that_it_is_wider_than_its_column():
+            done.wait(1)
+
+        threads = [
+            Thread(target=a_function_whose_name_has_so_many_words_that_it_is_wider_than_its_column),
+            Thread(target=done.set),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    play(a_patient_thread_with_a_long_name)
+    """,
 )
 
 
@@ -70,7 +90,7 @@ def notebook(jupyterlab: JupyterLab, tmp_path_factory: pytest.TempPathFactory) -
     path = tmp_path_factory.mktemp("player") / "player.ipynb"
     nbformat.write(v4.new_notebook(cells=cells, metadata=METADATA), path)
     notebook = jupyterlab.open(path)
-    for number in range(4):
+    for number in (0, 1, 2, 3, 5):
         notebook.run(number)
     return notebook
 
@@ -143,6 +163,58 @@ def test_a_deadlock_is_reached_by_keys_alone(notebook: Notebook) -> None:
     assert set(types) == {"code"}  # the notebook's own keys, 1 and 2 among them, were not meant
 
 
+def test_keys_go_on_to_work_when_the_thread_of_the_focused_button_has_ended(notebook: Notebook) -> None:
+    panel = Panel(notebook.output(1))
+    panel.again()
+    keys = panel.page.keyboard
+    panel.go(ONE).focus()
+    for key, said in (("1", "read counter = 0"), ("1", "write counter = 1"), ("2", "3. "), ("2", "4. ")):
+        keys.press(key)
+        expect(panel.said).to_contain_text(said)
+    expect(panel.go(ONE)).to_be_focused()
+    expect(panel.go(ONE)).to_contain_text("nothing more to do")
+    keys.press("u")
+    expect(panel.said).to_have_text("The last step is taken back.")
+
+
+def test_no_key_of_the_notebook_is_meant_in_the_player(notebook: Notebook) -> None:
+    panel = Panel(notebook.output(1))
+    panel.again()
+    count = f"{NOTEBOOK}.content.widgets.length"
+    before = panel.page.evaluate(count)
+    for key in ("d", "d", "b", "b", "m", "9"):  # with the notebook they delete, insert and change cells
+        panel.go(OTHER).focus()
+        panel.page.keyboard.press(key)
+    panel.page.keyboard.press("2")
+    expect(panel.schedule).to_have_value("B")
+    assert panel.page.evaluate(count) == before
+    types = panel.page.evaluate(f"{NOTEBOOK}.content.widgets.map(it => it.model.type)")
+    assert set(types) == {"code"}
+
+
+def test_a_key_that_is_held_down_is_one_step(notebook: Notebook) -> None:
+    panel = Panel(notebook.output(1))
+    panel.again()
+    panel.go(ONE).focus()
+    for _ in range(3):
+        panel.page.keyboard.down("1")
+    panel.page.keyboard.up("1")
+    panel.page.keyboard.press("2")  # answered after all that were asked before
+    expect(panel.schedule).to_have_value("A B")
+
+
+def test_the_timeout_fires_by_a_key_with_shift(notebook: Notebook) -> None:
+    panel = Panel(notebook.output(5))
+    fire = panel.thread(ONE).get_by_role("button", name="let the timeout fire")
+    panel.go(ONE).click()
+    expect(fire).to_contain_text("⇧1")
+    fire.focus()
+    panel.page.keyboard.press("Shift+Digit1")
+    expect(panel.said).to_contain_text("(timeout)")
+    expect(fire).to_be_hidden()
+    expect(panel.go(ONE)).to_be_focused()  # and not the page, where keys are the notebook's
+
+
 def test_every_button_is_reached_by_tab_and_can_be_seen_to_be(notebook: Notebook) -> None:
     panel = Panel(notebook.output(2))
     panel.whole.focus()
@@ -178,6 +250,11 @@ def test_a_failing_schedule_is_shown_step_by_step(notebook: Notebook) -> None:
         expect(panel.said).to_contain_text(step)
     expect(panel.said).to_contain_text("an update was lost")
     expect(following).to_be_hidden()
+    panel.button("Show me a failing schedule").click()
+    for _ in range(4):
+        following.click()
+    expect(following).to_be_hidden()
+    expect(panel.button("Show me a failing schedule")).to_be_focused()
 
 
 def test_a_schedule_is_typed_in_and_what_is_none_is_refused(notebook: Notebook) -> None:
@@ -185,7 +262,7 @@ def test_a_schedule_is_typed_in_and_what_is_none_is_refused(notebook: Notebook) 
     panel.again()
     panel.schedule.fill("A B")
     panel.schedule.press("Enter")
-    expect(panel.said).to_contain_text("2. Thread-2 (add): read counter.")
+    expect(panel.said).to_contain_text("2. Thread-2 (add): read counter = 0.")
     for none, why in (
         ("A 7 B", "is no schedule"),
         ("A Q", "Step 2 of this schedule, Q, is not possible there."),
@@ -254,6 +331,26 @@ def test_it_fits_the_page_and_can_be_read(
         ".goal",
     ):
         assert panel.whole.locator(part).first.evaluate(CONTRAST) >= 4.5, part
+
+
+def test_a_long_name_stays_in_its_column_and_the_marked_line_in_sight(
+    notebook: Notebook, jupyterlab: JupyterLab
+) -> None:
+    panel = Panel(notebook.output(5))
+    for width in (1200, 600):
+        jupyterlab.page.set_viewport_size({"width": width, "height": 1000})
+        for part in ("h4", ".go", ".state"):
+            for text in panel.whole.locator(f"article {part}").all():
+                expect(text).to_be_visible()
+                wide, needed = text.evaluate("it => [it.clientWidth, it.scrollWidth]")
+                assert needed <= wide, part
+        jupyterlab.page.wait_for_function(IN_SIGHT, arg=panel.thread("MainThread").element_handle())
+
+
+IN_SIGHT = """thread => {
+    const [row, code] = [".here", ".code"].map(it => thread.querySelector(it).getBoundingClientRect());
+    return row.top >= code.top && row.bottom <= code.bottom;
+}"""
 
 
 # How a text stands out from what is behind it, by the formula of WCAG 2: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio

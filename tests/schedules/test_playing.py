@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -81,7 +82,12 @@ def test_at_first_the_started_threads_can_go_and_the_main_thread_waits(play: Cal
     ]
     assert view["threads"][0]["says"] == "It waits for Thread-1 (add) to end."
     assert [thread["can"] for thread in view["threads"]] == [False, True, True]
-    assert (view["schedule"], view["steps"], view["outcome"], view["said"]) == ("", 0, "", "")
+    assert (view["schedule"], view["steps"], view["outcome"], view["said"]) == (
+        "",
+        0,
+        "",
+        "Choose which thread goes first.",
+    )
 
 
 def test_each_thread_shows_the_functions_it_runs_and_where_it_is(play: Callable[..., Play]) -> None:
@@ -110,7 +116,7 @@ def test_an_update_is_lost_step_by_step(play: Callable[..., Play]) -> None:
     game = play(two_increments, goal="lost update")
     game.choose(ONE)
     view = game.view()
-    assert view["said"] == "1. Thread-1 (add): read counter."
+    assert view["said"] == "1. Thread-1 (add): read counter = 0."
     assert (view["schedule"], view["values"], view["threads"][1]["chosen"]) == (
         "A",
         [["counter", "0", None]],
@@ -123,7 +129,9 @@ def test_an_update_is_lost_step_by_step(play: Callable[..., Play]) -> None:
     view = game.view()
     assert view["goal"] == "Make it lose an update." and view["reached"]
     assert view["outcome"] == "failed"
-    assert view["said"] == "4. Thread-2 (add): write counter. AssertionError: an update was lost"
+    assert view["said"] == (
+        "4. Thread-2 (add): write counter = 1. AssertionError: an update was lost. The goal is reached."
+    )
     assert state(view) == ["raised", "ended", "ended"]
     assert view["threads"][0]["says"] == "It has ended by AssertionError."
     assert not any(thread["can"] or thread["does"] for thread in view["threads"])
@@ -135,7 +143,44 @@ def test_one_after_the_other_nothing_is_lost(play: Callable[..., Play]) -> None:
         game.choose(thread)
     view = game.view()
     assert (view["outcome"], view["reached"]) == ("ended", False)
-    assert view["said"].endswith("All threads have ended, and nothing has failed.")
+    assert view["said"].endswith("The program has ended, and nothing has failed.")
+
+
+def test_where_there_is_nothing_to_choose_it_says_how_it_ended(play: Callable[..., Play]) -> None:
+    def raises() -> None:
+        raise RuntimeError("no luck")
+
+    for scenario, ending in (
+        (raises, "RuntimeError: no luck."),
+        (lambda: None, "The program has ended, and nothing has failed."),
+    ):
+        game = play(scenario)
+        assert game.view()["said"] == f"There is nothing to choose. {ending}"
+    game = play(raises)
+    game.fail()
+    assert (game.view()["said"], game.view()["ahead"]) == (
+        "There is nothing to choose. RuntimeError: no luck.",
+        0,
+    )
+
+
+def test_what_a_step_gave_is_told_though_free_steps_follow_it(play: Callable[..., Play]) -> None:
+    def nested() -> None:
+        seen = [3]
+
+        def reads() -> None:
+            local = seen[0]
+            inner = threading.Thread(target=lambda: None)
+            inner.start()
+            inner.join()
+            seen[0] = local + 1
+
+        together(reads, lambda: seen.append(7))
+
+    game = play(nested)
+    for step in ("read seen[0] = 3", "write seen[0] = 4"):
+        game.choose(ONE)
+        assert step in game.view()["said"]
 
 
 def test_a_deadlock_says_who_waits_for_what_and_who_holds_it(play: Callable[..., Play]) -> None:
@@ -148,7 +193,7 @@ def test_a_deadlock_says_who_waits_for_what_and_who_holds_it(play: Callable[...,
     assert view["threads"][2]["says"] == "It waits for checking, held by Thread-1 (there)."
     assert state(view) == ["join", "lock", "lock"]
     assert view["reached"] and view["outcome"] == "failed"
-    assert "holds `checking` and waits for `savings`" in view["said"]
+    assert re.search(r"Deadlock: .*holds `checking` and waits for `savings`", view["said"])
 
 
 @pytest.mark.parametrize(("goal", "sentence", "reached"), [
@@ -235,7 +280,7 @@ def test_a_failing_schedule_is_shown_step_by_step(play: Callable[..., Play]) -> 
     game.fail()
     view = game.view()
     assert (view["steps"], view["ahead"]) == (0, 4)
-    assert view["said"].startswith("This one fails, in 4 steps: ")
+    assert view["said"].startswith('This one fails, in 4 steps. Its short name is "A B". "Next step')
     for left in (3, 2, 1, 0):
         game.forward()
         assert game.view()["ahead"] == left
@@ -289,7 +334,7 @@ def test_a_timeout_is_a_choice_of_its_own(play: Callable[..., Play]) -> None:
     assert game.view()["output"] == "held\n"
     game.choose(OTHER, expire=True)
     view = game.view()
-    assert view["said"].startswith("2. Thread-2 (ask): acquire lock (timeout).")
+    assert view["said"].startswith("2. Thread-2 (ask): acquire lock (timeout) = False.")
     assert "!" in view["schedule"]
 
 
