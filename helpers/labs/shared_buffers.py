@@ -120,6 +120,7 @@ class QueueBuffer:
         self.queue = context.Queue()
         self.places = Places(context, capacity, len(items))
         self._left: list[int] = []
+        self._fed = bool(items)  # by this process, which then has a feeder thread
         for item in items:
             self.queue.put(item)
 
@@ -149,13 +150,16 @@ class QueueBuffer:
             pass
 
     def contents(self) -> list[int]:
-        # This process's feeder thread may not have put all it was given into the pipe yet: None comes last.
-        self.queue.put(None)
-        try:
-            while (item := self.queue.get(timeout=_LOCK_PATIENCE)) is not None:
-                self._left.append(item)
-        except queue.Empty:  # a worker was killed with the queue's lock in its hands
-            self.queue.cancel_join_thread()
+        if self._fed:
+            # The feeder thread may not have put all it was given into the pipe yet: None comes last.
+            self.queue.put(None)
+            try:
+                while (item := self.queue.get(timeout=_LOCK_PATIENCE)) is not None:
+                    self._left.append(item)
+            except queue.Empty:  # a worker was killed with the queue's lock in its hands
+                self.queue.cancel_join_thread()
+        else:  # nor may a feeder be started now: at the end of a program, Python 3.12 refuses new threads
+            self.drain()
         self.queue.close()
         self.queue.join_thread()  # returns at once where that was cancelled
         return self._left
