@@ -707,10 +707,18 @@ class Rewriter(ast.NodeTransformer):
             generators[-1].ifs = conditions[1:]
         node.generators = generators
         if isinstance(node, ast.DictComp):
-            node.key, node.value = self.visit(node.key), self.visit(node.value)
+            # Unpacking in comprehensions is new in Python 3.15: `{**each for each in many}` has a key only.
+            if node.value is None:
+                spot = self.spot(node.key)
+                node.key = self.report(as_a_whole.unpack_pairs, self.visit(node.key), spot, at=node.key)
+            else:
+                node.key, node.value = self.visit(node.key), self.visit(node.value)
+        elif not isinstance(node, ast.GeneratorExp):
+            node.elt = self.visit(node.elt)
+        elif isinstance(node.elt, ast.Starred):  # step by step, as `yield from`
+            node.elt.value = self.gone_through(node.elt.value)
         else:
-            generates = isinstance(node, ast.GeneratorExp)
-            node.elt = self.leaving(node.elt, node.elt) if generates else self.visit(node.elt)
+            node.elt = self.leaving(node.elt, node.elt)
         self.scope = outer
         return node
 

@@ -237,7 +237,8 @@ class _Reader(ast.NodeVisitor):
             for condition in each.ifs:
                 self.visit(condition)
         for part in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
-            self.visit(part)
+            if part is not None:  # `{**each for each in many}`, from Python 3.15 on, has a key only
+                self.visit(part)
         self.loops -= 1
         self._leave(scope)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -198,6 +199,12 @@ REPORTS = {
     "x = tuple(d.values())": ["read d.values()"],
     "x = list(reversed(items))": ["write reversed(items)", "read reversed(items)"],
 }  # fmt: skip
+if sys.version_info >= (3, 15):  # unpacking in comprehensions
+    REPORTS |= {
+        "x = [*y for y in (items, q)]": ["read y", "read y"],
+        "x = {**y for y in (d, dd)}": ["read y", "read y"],
+        "x = (*y for y in (items,)) | y = next(x)": ["write x", "read y"],
+    }
 
 
 @pytest.mark.parametrize("statement", REPORTS)

@@ -32,6 +32,7 @@ INTROSPECTIVE = {
     "test.test_descr.MiscTests.test_type_lookup_mro_reference": "a key that changes the class while it is compared",
     "test.test_descr.ClassPropertiesAndMethods.test_vicious_descriptor_nonsense": "a key that deletes what is looked up",
 }
+NEW_IN_3_15 = pytest.mark.skipif(sys.version_info < (3, 15), reason="unpacking in comprehensions")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("test.test_grammar") is None, reason="needs CPython's own tests")
@@ -157,6 +158,15 @@ def main(log):
         "i = 0; x = [1, 2]\n        x[i] += (i := 1)\n        return x, i",
         "i = [5, 6]\n        i, i[0] = [7, 8], 9\n        return i",
         "x = [[0] * 2] * 2\n        x[0][1] = x[1][0] = a.x\n        return len(x)",
+        *(
+            pytest.param(statement, marks=NEW_IN_3_15)
+            for statement in [
+                "return [*x.y for x in a.x if x.z], {*x.y for x in b}",
+                "return {**{'k': x.y} for x in a}",
+                "return list((*x for x in [a.x, [b.y], (c, 1)] if d))",
+                "x = (*y for y in [a.x, 'bc']); return next(x), [*x]",
+            ]
+        ),
     ],
 )
 def test_the_order_of_evaluation_is_the_same(statement):

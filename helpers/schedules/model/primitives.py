@@ -121,7 +121,7 @@ def _name_in(frame: FrameType | None, about: Any) -> tuple[str, Any]:
     """What a function calls an object, or that which it is a part of, and that one; ``""`` if nothing."""
     if frame is None:
         return "", about
-    variables = frame.f_locals | {name: frame.f_globals.get(name) for name in frame.f_code.co_names}
+    variables = dict(frame.f_locals) | {name: frame.f_globals.get(name) for name in frame.f_code.co_names}
     for name, value in variables.items():
         if value is about:
             return name, about
