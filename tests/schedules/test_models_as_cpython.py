@@ -174,7 +174,7 @@ def observed(scenario_of, api, most=MOST):
         if not search.grown and not search.redundant:
             assert not execution.raised, execution.raised[0].failure
             stuck = not all(task.done for task in execution.tasks)
-            found.add(json.dumps([notes, stuck]))
+            found.add(json.dumps([notes, stuck], default=repr))  # an exception may be noted
 
     search = Classes()
     with installed(scenario):
