@@ -85,7 +85,8 @@ def unpack_pairs(held: Any, spot: Spot) -> Any:
     return unpack(held, spot)
 
 
-WITHOUT_CHANGE = frozenset({str, bytes, int, float, bool, type(None), tuple, range, frozenset, complex, type})
+_FLAT = frozenset({str, bytes, int, float, bool, type(None), range, complex, type})
+WITHOUT_CHANGE = _FLAT | {tuple, frozenset}
 
 
 def each(held: Any, spot: Spot) -> Any:
@@ -255,9 +256,6 @@ def _look_over(held: Any, places: list[Place], seen: set[int], with_all_in_it: b
     if with_all_in_it:
         for each in inner:
             _look_over(each, places, seen, True)
-
-
-_FLAT = frozenset({str, bytes, int, float, bool, type(None), range, complex, type})
 
 
 def both(left: Any, right: Any, spot: Spot) -> Any:

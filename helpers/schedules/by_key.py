@@ -47,16 +47,28 @@ def report_item(execution: Execution, held: Any, key: Any, kind: Kind, write: bo
     return stepped
 
 
-def read_item(held: Any, key: Any, spot: Spot) -> Any:
-    """`held[key]` is about to be read."""
+def _to_report(held: Any, method: str, write: bool, spot: Spot) -> tuple[Execution, Kind] | None:
+    """To whom the use of an item is to be reported, and of what kind of container; None if it need not be.
+
+    Args:
+        method: what uses it; one of the program's own is followed.
+    """
     kind = kind_of(type(held))
     if kind is None:
-        return item_of_other(held, False, spot)
-    if "__getitem__" in kind.own:
-        return held
+        item_of_other(held, write, spot)
+        return None
+    if method in kind.own:
+        return None
     execution = current()
-    if execution is None:
+    return None if execution is None else (execution, kind)
+
+
+def read_item(held: Any, key: Any, spot: Spot) -> Any:
+    """`held[key]` is about to be read."""
+    reported = _to_report(held, "__getitem__", False, spot)
+    if reported is None:
         return held
+    execution, kind = reported
     if kind.makes:
         _make(execution, held, key, spot)
     if report_item(execution, held, key, kind, False, spot):
@@ -105,14 +117,10 @@ def _make(execution: Execution, held: Any, key: Any, spot: Spot) -> None:
 
 def write_item(held: Any, key: Any, spot: Spot) -> Any:
     """`held[key]` is about to be assigned."""
-    kind = kind_of(type(held))
-    if kind is None:
-        return item_of_other(held, True, spot)
-    if "__setitem__" in kind.own:
+    reported = _to_report(held, "__setitem__", True, spot)
+    if reported is None:
         return held
-    execution = current()
-    if execution is None:
-        return held
+    execution, kind = reported
     finished()
     if report_item(execution, held, key, kind, True, spot):
         will_have_written(execution, _get, held, key)
@@ -121,17 +129,14 @@ def write_item(held: Any, key: Any, spot: Spot) -> Any:
 
 def delete_item(held: Any, key: Any, spot: Spot) -> Any:
     """`held[key]` is about to be deleted."""
-    kind = kind_of(type(held))
-    if kind is None:
-        return item_of_other(held, True, spot)
-    if "__delitem__" in kind.own:
+    reported = _to_report(held, "__delitem__", True, spot)
+    if reported is None:
         return held
-    execution = current()
-    if execution is not None:
-        places = (
-            [(held, (key,)), (held, None)] if kind.keyed and containers.plain(key) else containers.whole(held)
-        )
-        report(execution, places, True, spot)
+    execution, kind = reported
+    places = (
+        [(held, (key,)), (held, None)] if kind.keyed and containers.plain(key) else containers.whole(held)
+    )
+    report(execution, places, True, spot)
     return held
 
 

@@ -503,19 +503,7 @@ class Execution:
         except BaseException as error:  # a mistake of ours is no exception of the program
             self.broken = error
             return None
-        if chosen < 0:
-            return None
-        task = self.task = self.tasks[chosen >> 1]
-        if chosen & 1:
-            self._expire(task)
-        self.depth += 1
-        return task
-
-    def _expire(self, task: Task) -> None:
-        """Have a task's wait end by itself."""
-        task.expires = True
-        if task.op.free:  # type: ignore[union-attr]
-            self._free.remove(task)
+        return None if chosen < 0 else self.go(chosen)
 
     @property
     def going_on(self) -> bool:
@@ -523,10 +511,12 @@ class Execution:
         return self._others > 0 and not self.unwinding
 
     def go(self, chosen: int) -> Task:
-        """Let a task make its step, as somebody outside says: twice its number, one more to expire."""
+        """Let a task make its step: twice its number, and one more where its wait expires."""
         task = self.task = self.tasks[chosen >> 1]
         if chosen & 1:
-            self._expire(task)
+            task.expires = True
+            if task.op.free:  # type: ignore[union-attr]
+                self._free.remove(task)
         self.depth += 1
         return task
 

@@ -139,20 +139,18 @@ class Watched(Execution):
     def _choose(self) -> Task | None:
         self._settle()
         task = super()._choose()
-        if task is not None:
-            self._begin(task)
+        if task is not None and task.op is not None and task.op.free and not task.expires:
+            self._begin(task, task.op)  # without a choice, so that `go` has not seen it
         return task
 
     def go(self, chosen: int) -> Task:
         task = super().go(chosen)
-        self._begin(task)
+        assert task.op is not None
+        self._begin(task, task.op)
         return task
 
-    def _begin(self, task: Task) -> None:
-        """A task is about to make its step, if it is not one that only begins."""
-        operation = task.op
-        if operation is None:
-            return
+    def _begin(self, task: Task, operation: Operation) -> None:
+        """A task is about to make its step."""
         expired = task.expires
         draft = _Draft(
             task,
