@@ -8,7 +8,7 @@ import textwrap
 from functools import lru_cache
 from typing import NamedTuple
 
-from helpers.schedules.sources import parsed
+from helpers.timeline.naming import parsed
 
 
 class Listing(NamedTuple):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import dis
 import linecache
-import warnings
 from types import CodeType, FunctionType
 
 from helpers.schedules import variables
 from helpers.schedules.execution import Site
+from helpers.timeline.naming import parsed
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -18,17 +18,6 @@ _FUTURES = 0x1FE0000  # the flags of `from __future__ import …`, which a funct
 
 class NoSource(Exception):
     """The text of a function cannot be found; the exception's own text says why."""
-
-
-def parsed(text: str) -> ast.Module:
-    """The syntax tree of a program's text, without the warnings: they were said when it was compiled.
-
-    Raises:
-        SyntaxError: it is not Python.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text)
 
 
 class Module:

@@ -52,15 +52,24 @@ def _names(file: str) -> dict[int, list[tuple[str, str]]]:
         return {}
 
 
+def parsed(text: str | bytes) -> ast.Module:
+    """The syntax tree of a program's text, without the warnings: they were said when it was compiled.
+
+    Raises:
+        SyntaxError, ValueError: it is not Python.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
 @lru_cache(32)
 def _names_in(source: str | bytes) -> dict[int, list[tuple[str, str]]]:
     """For each line, in order: what is called there, and what the result is assigned to.
 
     ``"name[]"`` stands for one of several in a collection.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they were said when the program was compiled
-        tree = ast.parse(source)
+    tree = parsed(source)
     found: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):

@@ -71,6 +71,15 @@ class Page:
         self.wait_until(lambda: len(self.frames) >= wanted)
 
 
+def break_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whoever takes an item out of the buffer fail."""
+
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError("no items")
+
+    monkeypatch.setattr(buffers.QueueBuffer, "get", broken)
+
+
 @pytest.fixture
 def lab() -> Iterator[PipelineLab]:
     lab = PipelineLab(produce_rate=200, consume_rate=300)
@@ -214,11 +223,8 @@ class TestFrames:
         page.wait_for_frames(3)
 
     def test_an_error_in_a_worker_is_shown(self, lab: PipelineLab, monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken(*_: object) -> int:
-            raise ZeroDivisionError("no items")
-
         page = Page(lab)
-        monkeypatch.setattr(buffers.QueueBuffer, "get", broken)
+        break_workers(monkeypatch)
         lab.start()
         page.wait_until(lambda: page.errors and not page.frames[-1]["running"])
         assert "ZeroDivisionError: no items" in page.errors[0]
@@ -340,11 +346,8 @@ class TestSwitchInterval:
     def test_is_put_back_after_an_error_in_a_worker(
         self, lab: PipelineLab, own_interval: float, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def broken(*_: object) -> int:
-            raise ZeroDivisionError("no items")
-
         page = Page(lab)
-        monkeypatch.setattr(buffers.QueueBuffer, "get", broken)
+        break_workers(monkeypatch)
         lab.start()
         page.wait_until(lambda: page.errors and not page.frames[-1]["running"])
         assert lab._frames is not None
