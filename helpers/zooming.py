@@ -34,7 +34,7 @@ class Zoom:
             max=scale.last,
             step=scale.last / STEPS,
             description=scale.label,
-            readout_format=".4g",
+            readout_format=".3r",  # three digits: more are cut off in the page
             continuous_update=False,
             layout=Layout(width="auto", max_width=f"{width}in"),
             style={"description_width": "initial"},

@@ -30,10 +30,26 @@ def options(bench: str, description: str, *, pythons: bool = True) -> argparse.A
     )
     if pythons:
         parser.add_argument(
-            "--python", action="append", default=[], metavar="EXE", help="measure this Python too; repeatable"
+            "--python",
+            action="append",
+            default=[],
+            type=interpreter,
+            metavar="EXE",
+            help="measure this Python too; repeatable",
         )
     parser.add_argument("--strict", action="store_true", help="end with 1 if anything is missed")
     return parser
+
+
+def interpreter(python: str) -> str:
+    """A Python as it is given in an option: checked that it is one."""
+    try:
+        version(python)
+    except (OSError, subprocess.CalledProcessError):
+        raise argparse.ArgumentTypeError(
+            f"{python} is not a Python that runs here; give a command or a path, such as python3.13"
+        ) from None
+    return python
 
 
 def version(python: str) -> str:

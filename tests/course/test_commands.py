@@ -30,6 +30,12 @@ def test_an_unknown_command_is_refused() -> None:
     assert "invalid choice: 'tset'" in result.stderr
 
 
+def test_a_bench_of_no_python_is_refused() -> None:
+    result = helpers("bench", "recorder", "--python", "no-such-python")
+    assert result.returncode == 2
+    assert "no-such-python is not a Python that runs here" in result.stderr
+
+
 def test_every_command_has_its_module() -> None:
     assert all((ROOT / f"{command.module.replace('.', '/')}.py").is_file() for command in COMMANDS.values())
 
