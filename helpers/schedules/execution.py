@@ -32,6 +32,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers.schedules import interrupts, leftovers
+from helpers.schedules.hub import PATIENCE, STOPPED, Hub
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
 from helpers.schedules.spinning import Spin, Turns
 from helpers.schedules.workers import (
@@ -40,9 +41,6 @@ from helpers.schedules.workers import (
     code_of,
     current,
     hire,
-    raise_in,
-    real_monotonic,
-    where_is,
 )
 
 if TYPE_CHECKING:
@@ -53,33 +51,23 @@ __all__ = ["Execution", "Operation", "Site", "Task", "current"]
 # A loop that goes round so often without a step is taken to go on for ever.
 MOST_TURNS = 100_000
 
-# Seconds a thread may be busy between two steps before it is taken to hang in something real, such as a read
-# from a socket. They are waited for in so many turns: where the system gives this process no time, or stops
-# it, one turn takes long and is no more than a turn.
-PATIENCE = 3.0
-TURNS = 30
-
-# A thread that stands where it waits for its baton hangs in nothing: somebody has opened its gate, and it has
-# not yet been given the processor. It may take that many times as long.
-PARKED = 20
-
 
 class _Met:
     """Who has touched one piece of shared data.
 
     Attributes:
-        accesses: by task, place and whether it wrote: in which of the task's epochs it did so last. For all
-            places known to be racy the place is None: which of them it was does not matter any more.
-        readers, writers: the tasks, one bit for each.
+        target: what an operation there touches.
+        reads, writes: by task and place: in which of the task's epochs it did so last. For all places known
+            to be racy the place is None: which of them it was does not matter any more.
         racy: whether all the places where it was touched are known to be racy.
     """
 
-    __slots__ = ("accesses", "racy", "readers", "writers")
+    __slots__ = ("racy", "reads", "target", "writes")
 
-    def __init__(self) -> None:
-        self.accesses: dict[tuple[int, Hashable, int], int] = {}
-        self.readers = 0
-        self.writers = 0
+    def __init__(self, target: Hashable) -> None:
+        self.target = target
+        self.reads: dict[tuple[int, Hashable], int] = {}
+        self.writes: dict[tuple[int, Hashable], int] = {}
         self.racy = True
 
 
@@ -155,6 +143,9 @@ class Execution:
         tasks: all of them, in order of start.
         depth: how many steps with a choice were made.
         search: decides who goes next.
+        hub: where the baton comes back to.
+        over: called when all tasks have ended by themselves, in the thread of the last one; it passes the
+            baton on.
         unwinding: true from the moment the schedule is over: tasks that are still parked are being ended.
         quiet: while true, nothing is a step: the library itself looks at the program's objects.
         raised: the tasks an exception ended, in the order of that.
@@ -176,7 +167,6 @@ class Execution:
         "_daemons",
         "_free",
         "_fresh",
-        "_hub",
         "_kept",
         "_labels",
         "_left_over",
@@ -188,9 +178,11 @@ class Execution:
         "clock",
         "cut",
         "depth",
+        "hub",
         "main_state",
         "notes",
         "output",
+        "over",
         "pools_made",
         "quiet",
         "raised",
@@ -203,8 +195,10 @@ class Execution:
         "versions",
     )
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, hub: Hub | None = None) -> None:
         self.search = search
+        self.hub = hub or Hub()
+        self.over: Callable[[], Any] = self.hub.open
         self.tasks: list[Task] = []
         self.task: Task = None  # type: ignore[assignment]  # somebody runs whenever anybody looks
         self.depth = 0
@@ -231,11 +225,9 @@ class Execution:
         self._racy = search.racy
         self._labels: dict[int, int] = {}
         self._kept: list[Any] = []  # so that no other object gets the `id` of a labelled one
-        self._met: dict[Hashable, _Met] = {}
+        self._met: dict[tuple[int, Hashable], _Met] = {}  # by `id` of the object, and part of it
         self._left_over: set[Hashable] = set()  # targets that still hold what another schedule left there
         self._before = search.before if search.before.begin() else None
-        self._hub = allocate_lock()
-        self._hub.acquire()
 
     # --- what the models and the rewritten code call -------------------------------------------------
 
@@ -251,7 +243,10 @@ class Execution:
             self._free.append(me)
         chosen = self._choose()
         if chosen is not me:
-            (self._hub if chosen is None else chosen.gate).release()
+            if chosen is None:
+                self.hub.open()
+            else:
+                chosen.gate.release()
             me.gate.acquire()
             if self.unwinding:
                 raise Unwind
@@ -320,35 +315,36 @@ class Execution:
 
         Two threads meet if one of them writes, and no start or join puts one access before the other.
         """
-        number = self._labels.get(id(about))
-        target = (self.label(about) if number is None else number, key)
         if self._alone:
-            return target
-        met = self._met.get(target)
+            return self.label(about), key
+        # What has a label is kept, so nothing else can get its `id`.
+        met = self._met.get((id(about), key))
         if met is None:
-            met = self._met[target] = _Met()
+            met = self._met[id(about), key] = _Met((self.label(about), key))
             if self._before is not None and self._before.found(about, key):
-                self._left_over.add(target)
+                self._left_over.add(met.target)
         task = self.task
         me = task.number
-        epochs = task.epochs
+        place = site
         if site in self._racy:
-            met.accesses[me, None, write] = epochs[me]
+            place = None
         else:
-            met.accesses[me, site, write] = epochs[me]
             met.racy = False
-        bit = 1 << me
-        if write:
-            others = met.readers | met.writers
-            met.writers |= bit
-        else:
-            others = met.writers
-            met.readers |= bit
-        if others & ~bit and not met.racy:  # if all places are known to be racy there is nothing to find
-            for (number, place, wrote), epoch in met.accesses.items():
-                if number != me and (write or wrote) and epochs.get(number, -1) < epoch:
-                    self.search.met((site,) if place is None else (place, site))
-        return target
+        (met.writes if write else met.reads)[me, place] = task.epochs[me]
+        if not met.racy:  # if all places are known to be racy there is nothing to find
+            if met.writes:
+                self._find_parallel(met.writes, site)
+            if write and met.reads:
+                self._find_parallel(met.reads, site)
+        return met.target
+
+    def _find_parallel(self, accesses: dict[tuple[int, Hashable], int], site: Hashable) -> None:
+        """Tell the search of each access of another task that nothing puts before the one at `site`."""
+        me = self.task.number
+        epochs = self.task.epochs
+        for (number, place), epoch in accesses.items():
+            if number != me and epochs.get(number, -1) < epoch:
+                self.search.met((site,) if place is None else (place, site))
 
     def _refuse_left_over(
         self, about: Any, key: Hashable, target: Hashable, write: int, site: Hashable, text: str
@@ -547,19 +543,19 @@ class Execution:
             self.raised.append(task)
 
     def _ended(self, task: Task) -> Any:
-        """The task is over: returns the gate of whoever runs next."""
+        """The task is over: returns how to pass the baton on."""
         task.op = None
         task.done = True
         task.turns = None
         if not task.daemon:
             self._others -= 1
         if self.unwinding:
-            return self._hub
+            return self.hub.open
         if not self._others:
             self.search.look(self)
-            return self._hub
+            return self.hub.open if self._daemons else self.over  # a daemon may still be there, to be ended
         chosen = self._choose()
-        return self._hub if chosen is None else chosen.gate
+        return self.hub.open if chosen is None else chosen.gate.release
 
     def _out_of_turn(self, operation: Operation) -> Any:
         if current() is not self:  # it was made in an earlier schedule, and kept
@@ -575,7 +571,7 @@ class Execution:
         me = self.task
         me.raised += 1
         if me.raised > 100:  # it catches everything, in a loop: its thread is given up
-            self._hub.release()
+            self.hub.open()
             gate = allocate_lock()
             gate.acquire()
             gate.acquire()
@@ -609,22 +605,38 @@ class Execution:
     # --- the whole -----------------------------------------------------------------------------------
 
     def begin(self, scenario: Callable[[], Any], thread: Any) -> None:
-        """Run the scenario until its schedule is over or somebody has to choose."""
-        self.start(thread, False, scenario)
-        self.resume(self._fresh.pop())
+        """Pass the baton to a task for the scenario; `hub` is where it comes back to.
 
-    def resume(self, task: Task) -> None:
-        """Hand the baton to a task and wait until it comes back."""
+        Args:
+            scenario: the program.
+            thread: what `threading.main_thread()` is to give.
+        """
+        self.task = self.start(thread, False, scenario)
+        self._fresh.clear()
+        self.hub.execution = self
+        # In this order: if the hub has wanted the baton without knowing of this execution, it is seen here.
+        if self.hub.wanted:
+            self.cut = STOPPED
+            self.unwinding = True
+        self.hub.hand(self.task)
+
+    def resume(self, task: Task, patience: float = PATIENCE) -> None:
+        """Pass the baton to a task and wait until it comes back; `patience` as in `Hub.wait`."""
+        self.hub.execution = self
         self.task = task
-        task.gate.release()
-        self._await_baton(PATIENCE)
+        self.hub.hand(task)
+        self.hub.wait(patience)
+
+    @property
+    def parked(self) -> bool:
+        """Whether who has the baton still stands where it waited for it."""
+        return code_of(self.task.worker) is Execution.step.__code__
 
     def run(self, scenario: Callable[[], Any], thread: Any, look: Callable[[Execution], Any]) -> Any:
         """Run the scenario until its schedule is over, have a look at it, and end what is left of it.
 
         Args:
-            scenario: the program.
-            thread: what `threading.main_thread()` is to give.
+            scenario, thread: as in `begin`.
             look: called when all tasks that have not ended are parked.
 
         Returns:
@@ -635,6 +647,16 @@ class Execution:
         """
         try:
             self.begin(scenario, thread)
+            self.hub.wait()
+        except BaseException:
+            self.hub.fetch()
+            self.unwind()
+            raise
+        return self.end(look)
+
+    def end(self, look: Callable[[Execution], Any]) -> Any:
+        """The schedule is over: have a look at it, and end what is left of it, as in `run`."""
+        try:
             seen = None if self.unwinding and self.cut is None else look(self)
         finally:
             self.unwind()
@@ -659,43 +681,5 @@ class Execution:
         self.unwinding = True
         for task in self.tasks:
             if not task.done:
-                self.task = task
-                task.gate.release()
-                self._await_baton(1.0)
-
-    def _await_baton(self, patience: float) -> None:
-        """Wait until the program's threads hand the baton back; end one that hangs in something real."""
-        seen = None
-        waited = 0.0
-        while waited < TURNS:
-            if self._hub.acquire(True, patience / TURNS):
-                return
-            if interrupts.noted() or real_monotonic() > self.search.until:
-                self._stop()
-                return
-            now = self.depth, self.around, self.task
-            if now != seen:
-                seen = now
-                waited = 0
-            waited += 1 / PARKED if code_of(self.task.worker) is Execution.step.__code__ else 1
-        if not self.cut:
-            self.cut = (
-                "hangs",
-                f"{self.task.name} made no step for {patience:g} seconds, {where_is(self.task.worker)}",
-            )
-        self.unwinding = True
-        self._fetch_baton()
-
-    def _stop(self) -> None:
-        """End the schedule early: an interrupt has come, or the time is over."""
-        if not self.cut:
-            self.cut = "stopped", "its time was over in the middle of a schedule"
-        self.unwinding = True  # whoever runs is to end at its next step, or turn of a loop
-        if not self._hub.acquire(True, 0.2):
-            self._fetch_baton()
-
-    def _fetch_baton(self) -> None:
-        """End the task that has the baton, wherever it is."""
-        raise_in(self.task.worker, Unwind)
-        if not self._hub.acquire(True, 0.5):
-            self.task.done = True  # its thread is given up
+                self.resume(task, 1.0)
+        self.hub.execution = None

@@ -6,7 +6,7 @@ import inspect
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from helpers.schedules import notation
@@ -19,12 +19,11 @@ from helpers.schedules.reaching import Reached
 from helpers.schedules.result import Failure, Result, Schedule
 from helpers.schedules.rewriting import visible
 from helpers.schedules.search import All, Bounded, Replay, Tree
+from helpers.schedules.series import Group, Scenario, Series, given_up
 from helpers.schedules.substitution import substituted
 from helpers.schedules.verdicts import Verdict, in_words, judge, without_addresses
 from helpers.schedules.watching import Watched
 from helpers.schedules.workers import current, one_core, real_monotonic
-
-Scenario = Callable[[], Any]
 
 MODES = ("classes", "all", "bound")
 
@@ -82,39 +81,25 @@ def explore(
 
     Args:
         ended: called after each schedule that counts, before its threads that still wait are ended.
-        restarted: called when the search begins anew, and what was counted before does not count.
+        restarted: called when the search begins anew, and what was counted before does not count. Both may be
+            called in any thread.
     """
     check(scenario)
     search = _search(mode, bound)
     if not isinstance(seconds, (int, float)) or not seconds > 0:
         raise ValueError(f"seconds must be a number above 0, not {seconds!r}")
     began = real_monotonic()
-    tally = _Tally(ended)
+    series = Series(search, scenario, ended, restarted)
     with installed(scenario) as reached:
-        stopped = ""
-        try:
-            search.until = began + seconds
-            while not stopped:
-                tally.run(search, scenario)
-                if search.grown:
-                    tally.clear()
-                    if restarted is not None:
-                        restarted()
-                stopped = tally.stopped
-                if stopped or not search.advance():
-                    break
-                if real_monotonic() - began > seconds:
-                    stopped = f"The search was stopped after {seconds:g} seconds"
-        except KeyboardInterrupt:
-            stopped = "The search was interrupted"
-        failures, shortest, more = _failures(scenario, tally.groups, search.racy)
-    said = dict.fromkeys([*(_said(*note) for note in (*reached.notes, *tally.notes)), *more])
-    if stopped:
-        said[f"{stopped}: there may be more schedules."] = None
+        series.run(seconds)
+        failures, shortest, more = _failures(scenario, series.groups, search.racy)
+    said = dict.fromkeys([*(_said(*note) for note in (*reached.notes, *series.notes)), *more])
+    if series.stopped:
+        said[f"{series.stopped}: there may be more schedules."] = None
     incomplete = bool(said) or mode == "bound" or any(failure.kind == "divergence" for failure in failures)
     return Result(
-        schedules=tally.schedules,
-        failing=tally.failing,
+        schedules=series.schedules,
+        failing=series.failing,
         exhausted=not incomplete,
         failures=failures,
         shortest=shortest,
@@ -133,7 +118,7 @@ def replay(scenario: Scenario, schedule: Schedule | str, racy: Iterable[Hashable
     picks = notation.read(string)
     with installed(scenario):
         shown, execution = show(scenario, picks, racy)
-    if why := _given_up(execution):
+    if why := given_up(execution):
         raise ValueError(f"{string!r} cannot be replayed: {why}")
     search = execution.search
     assert isinstance(search, Replay)
@@ -209,87 +194,8 @@ def show(scenario: Scenario, picks: Iterable[int], racy: Iterable[Hashable]) -> 
     return shown, execution
 
 
-def _given_up(execution: Execution) -> str:
-    """Why nothing can be said of a schedule, or "". One that seems to go on for ever is a finding."""
-    kind, why = execution.cut or ("", "")
-    return why if kind in ("different", "hangs", "stopped") else ""
-
-
-# --- counting ------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Group:
-    """The schedules that fail in one way.
-
-    Attributes:
-        count: how many.
-        rank: of the shortest: preemptions, steps.
-        taken: the shortest: for each step what could be done, and what was.
-    """
-
-    count: int
-    rank: tuple[int, int]
-    taken: list[tuple[int, int]]
-
-
-class _Tally:
-    """What is counted in the course of a search.
-
-    Attributes:
-        stopped: why the search cannot go on, or "".
-        notes: what could not be followed.
-    """
-
-    def __init__(self, ended: Callable[[Execution], Any] | None) -> None:
-        self._ended = ended
-        self.clear()
-
-    def clear(self) -> None:
-        self.schedules = 0
-        self.failing = 0
-        self.groups: dict[Verdict, _Group] = {}
-        self.notes: dict[tuple[str, Site | None], None] = {}
-        self.stopped = ""
-
-    def run(self, search: Tree, scenario: Scenario) -> None:
-        """Run the schedule that the search has come to, and count it."""
-        execution = Execution(search)
-        verdict = execution.run(scenario, threading.main_thread(), self._look)
-        execution.forget()
-        if execution.refused:
-            raise ValueError(execution.refused)
-        if search.grown or search.redundant:
-            return
-        self.notes |= execution.notes
-        if why := _given_up(execution):
-            self.stopped = f"The search was stopped, because {why}"
-            return
-        self.schedules += 1
-        if verdict is None:
-            return
-        self.failing += 1
-        rank = (search.preemptions(), len(search.stack))
-        group = self.groups.get(verdict)
-        if group is None:
-            self.groups[verdict] = _Group(1, rank, search.taken())
-            return
-        group.count += 1
-        if rank < group.rank:
-            group.rank = rank
-            group.taken = search.taken()
-
-    def _look(self, execution: Execution) -> Verdict | None:
-        search = execution.search
-        if search.grown or search.redundant or _given_up(execution):
-            return None
-        if self._ended is not None:
-            self._ended(execution)
-        return judge(execution)
-
-
 def _failures(
-    scenario: Scenario, groups: dict[Verdict, _Group], racy: Iterable[Hashable]
+    scenario: Scenario, groups: dict[Verdict, Group], racy: Iterable[Hashable]
 ) -> tuple[tuple[Failure, ...], Schedule | None, list[str]]:
     """Replay the shortest of each group, to say what went wrong; those with the same words are one.
 

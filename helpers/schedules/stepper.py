@@ -137,6 +137,7 @@ class Stepper:
         self._execution = Watched(Reader(self._racy))
         with installed(self._scenario):
             self._execution.begin(self._scenario, threading.main_thread())
+            self._execution.hub.wait()
             self._see()
             for pick in picks:
                 self._go(pick)

@@ -42,7 +42,7 @@ class Worker:
 
     Attributes:
         gate: its baton. Whoever releases it lets this thread run, and then waits for its own.
-        part: what to do next; it returns the gate to open when it is done.
+        part: what to do next; it returns what to do when it is done: open another's gate.
     """
 
     __slots__ = ("gate", "ident", "native", "part")
@@ -68,7 +68,7 @@ class Worker:
             acquire()
             if self.part is None:
                 break
-            gate = contextvars.Context().run(self.part)
+            pass_on = contextvars.Context().run(self.part)
             # What `threading.local` objects keep for this thread goes, as if the thread had ended.
             if locals_of_thread:
                 locals_of_thread.clear()
@@ -76,10 +76,11 @@ class Worker:
             self.part = None
             if not reused:
                 _workers.discard(self)
-                gate.release()
+                pass_on()
                 return
-            _idle.append(self)  # before the gate is opened: who runs next may need this very worker
-            gate.release()
+            _idle.append(self)  # before that: who runs next may need this very worker
+            pass_on()
+            del pass_on  # it may know all of a search
         _workers.discard(self)
 
 

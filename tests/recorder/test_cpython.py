@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,14 +55,14 @@ QUICK = {
         )
     ],
 }
-# In so many parts, because a recording has room for about 500 processes.
+# In so many parts, because a recording has room for about 500 processes and 64 MiB.
 WHOLE = {
     "test_queue": 1,
     "test_threading": 1,
-    "test_concurrent_futures": 4,
-    "test_multiprocessing_fork": 5,
-    "test_multiprocessing_spawn": 5,
-    "test_multiprocessing_forkserver": 5,
+    "test_concurrent_futures": 6,
+    "test_multiprocessing_fork": 7,
+    "test_multiprocessing_spawn": 7,
+    "test_multiprocessing_forkserver": 7,
 }
 
 
@@ -115,12 +114,9 @@ def compare(names, shard, of, folder, recording):
     suite = names[0].partition(".")[0]
     if not _is_there(suite):
         pytest.skip(f"this Python comes without test.{suite}")
-    with ThreadPoolExecutor(2) as both:
-        futures = [
-            both.submit(run, names, shard, of, folder / "bare"),
-            both.submit(run, names, shard, of, folder / "recorded", recording),
-        ]
-        bare, recorded = (future.result() for future in futures)
+    # One after the other: some tests make shared memory under names that the whole machine knows.
+    bare = run(names, shard, of, folder / "bare")
+    recorded = run(names, shard, of, folder / "recorded", recording)
     passed = {test for test, (outcome, _) in bare.items() if outcome == "passed"}
     print(f"{len(bare)} tests, {len(passed)} of them pass bare; recorded:", _counted(recorded))
     different = {test: recorded.get(test, ("not run", "")) for test in passed}

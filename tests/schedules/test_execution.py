@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 
 from helpers.schedules import every_schedule
-from helpers.schedules.execution import TURNS, Execution, current
+from helpers.schedules.execution import Execution, current
 from helpers.schedules.exploring import explore, installed
+from helpers.schedules.hub import TURNS
 from helpers.schedules.search import Reader
 from tests.schedules.scenarios import together, transfers
 
@@ -189,8 +190,8 @@ class TestScenarios:
         assert every_schedule(transfers).schedules == 3
 
     def test_a_thread_that_is_not_given_the_processor_does_not_hang(self) -> None:
-        class Hub:
-            """Where the search waits: opens the parked thread's gate when it has waited long enough."""
+        class Late:
+            """The gate where the search waits: opens the parked thread's when it has waited long enough."""
 
             def __init__(self, real: Any, late: int, gate: Any) -> None:
                 self.real, self.late, self.gate = real, late, gate
@@ -210,12 +211,14 @@ class TestScenarios:
 
         with installed(scenario):
             execution = Execution(Reader())
-            execution.begin(scenario, threading.main_thread())  # it is parked where it acquires
+            execution.begin(scenario, threading.main_thread())
+            hub = execution.hub
+            hub.wait()  # it is parked where it acquires
             task = execution.go(0)
-            real = execution._hub
-            execution._hub = Hub(real, TURNS * 3, task.gate)
-            execution._await_baton(0.3)
-            execution._hub = real
+            real = hub._gate
+            hub._gate = Late(real, TURNS * 3, task.gate)
+            hub.wait(0.3)
+            hub._gate = real
             assert execution.cut is None
             assert not task.done  # it is parked where it releases
             execution.unwind()
