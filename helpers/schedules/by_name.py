@@ -182,7 +182,7 @@ def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spo
         stepped = execution.access(held, name, False, spot.site, spot.reads)
     else:
         stepped = report(execution, places_of_attribute(held, name, how, False), False, spot)
-    if stepped:
+    if stepped and execution.watched:
         try:
             value = look_up(held, name)
         except Exception:
@@ -273,7 +273,7 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_
     places = places_of_attribute(held, name, how, True)
     if is_taken(namespace(held)) and name not in namespace(held):
         places.append((held, None))  # another one, for who goes through its `__dict__`
-    if report(execution, places, True, spot):
+    if report(execution, places, True, spot) and execution.watched:
         will_have_written(execution, look_up, held, name)
     if how == _CLASS:
         forget_types()

@@ -57,8 +57,8 @@ class _Met:
 
     Attributes:
         target: what an operation there touches.
-        reads, writes: by task and place: in which of the task's epochs it did so last. For all places known
-            to be racy the place is None: which of them it was does not matter any more.
+        reads, writes: by task and place, where that is not known to be racy: in which of the task's epochs it
+            did so last.
         racy: whether all the places where it was touched are known to be racy.
     """
 
@@ -146,6 +146,7 @@ class Execution:
         hub: where the baton comes back to.
         over: called when all tasks have ended by themselves, in the thread of the last one; it passes the
             baton on.
+        watched: whether `saw` keeps what it gets; looking it up would be in vain otherwise.
         unwinding: true from the moment the schedule is over: tasks that are still parked are being ended.
         quiet: while true, nothing is a step: the library itself looks at the program's objects.
         raised: the tasks an exception ended, in the order of that.
@@ -159,6 +160,8 @@ class Execution:
         clock: kept by the model of the clock.
         main_state: kept by the model of threads.
     """
+
+    watched = False
 
     __slots__ = (
         "_alone",
@@ -275,10 +278,11 @@ class Execution:
             raise Unwind
         if self.quiet or (self._alone and self.versions is None):
             return False  # what comes before the first start comes before everything
-        target = self.meet(about, key, write, site)
+        racy = site in self._racy
+        target = self.meet(about, key, write, None if racy else site)
         if self._left_over:
             self._refuse_left_over(about, key, target, write, site, text)
-        if site in self._racy and not self._alone:
+        if racy and not self._alone:
             self.step((Write if write else Read)(about, target, site, text))
             return True
         if self.versions is not None:
@@ -298,11 +302,12 @@ class Execution:
             raise Unwind
         if self.quiet or (self._alone and self.versions is None):
             return False
-        targets = [self.meet(about, key, write, site) for about, key in places]
+        racy = site in self._racy
+        targets = [self.meet(about, key, write, None if racy else site) for about, key in places]
         if self._left_over:
             for (about, key), target in zip(places, targets, strict=True):
                 self._refuse_left_over(about, key, target, write, site, text)
-        if site in self._racy and not self._alone:
+        if racy and not self._alone:
             self.step((WriteAll if write else ReadAll)(places[0][0], targets, site, text))
             return True
         if self.versions is not None:
@@ -314,6 +319,9 @@ class Execution:
         """Note who is where, as `access` does, without a step; returns the target of an access there.
 
         Two threads meet if one of them writes, and no start or join puts one access before the other.
+
+        Args:
+            site: None for one that is known to be racy: which of them it is does not matter any more.
         """
         if self._alone:
             return self.label(about), key
@@ -325,12 +333,9 @@ class Execution:
                 self._left_over.add(met.target)
         task = self.task
         me = task.number
-        place = site
-        if site in self._racy:
-            place = None
-        else:
+        (met.writes if write else met.reads)[me, site] = task.epochs[me]
+        if site is not None:
             met.racy = False
-        (met.writes if write else met.reads)[me, place] = task.epochs[me]
         if not met.racy:  # if all places are known to be racy there is nothing to find
             if met.writes:
                 self._find_parallel(met.writes, site)
@@ -344,7 +349,7 @@ class Execution:
         epochs = self.task.epochs
         for (number, place), epoch in accesses.items():
             if number != me and epochs.get(number, -1) < epoch:
-                self.search.met((site,) if place is None else (place, site))
+                self.search.met([each for each in (place, site) if each is not None])
 
     def _refuse_left_over(
         self, about: Any, key: Hashable, target: Hashable, write: int, site: Hashable, text: str

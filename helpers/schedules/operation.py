@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from helpers.schedules.execution import Execution, Task
@@ -15,12 +15,37 @@ CLOCK = ("the clock",)
 EXIT = "exit"
 
 
-class Site(NamedTuple):
-    """A place in the program: a path (or a notebook cell's name), a line, a column (from 0)."""
+class Site:
+    """A place in the program; the same place is the same object.
 
+    So sites are compared and looked up by what they are, not by what they say: that is done very often.
+
+    Attributes:
+        file: its path, or a notebook cell's name.
+        line: from 1; 0 where it is not known.
+        column: from 0.
+    """
+
+    __slots__ = ("column", "file", "line")
     file: str
     line: int
-    column: int = 0
+    column: int
+    _known: ClassVar[dict[tuple[str, int, int], Site]] = {}
+
+    def __new__(cls, file: str, line: int, column: int = 0) -> Site:
+        key = file, line, column
+        site = cls._known.get(key)
+        if site is None:
+            site = super().__new__(cls)
+            site.file, site.line, site.column = key
+            site = cls._known.setdefault(key, site)  # or another thread's, which has come between
+        return site
+
+    def __reduce__(self) -> tuple[type[Site], tuple[str, int, int]]:
+        return Site, (self.file, self.line, self.column)
+
+    def __repr__(self) -> str:
+        return f"Site({self.file!r}, {self.line}, {self.column})"
 
 
 class Wait(NamedTuple):

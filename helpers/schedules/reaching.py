@@ -307,13 +307,16 @@ def _constant_name(name: ast.Name, tree: ast.AST) -> bool:
     return False
 
 
-def _with_scopes(tree: sources.Function) -> Iterator[tuple[ast.AST, Any]]:
+@functools.lru_cache(1000)
+def _with_scopes(tree: sources.Function) -> tuple[tuple[ast.AST, Any], ...]:
+    found: list[tuple[ast.AST, Any]] = []
     stack: list[tuple[ast.AST, Any]] = [(tree, tree.scope)]  # type: ignore[union-attr]
     while stack:
         node, scope = stack.pop()
         scope = getattr(node, "scope", scope)
-        yield node, scope
+        found.append((node, scope))
         stack.extend((child, scope) for child in ast.iter_child_nodes(node))
+    return tuple(found)
 
 
 def _names(code: CodeType) -> Iterator[str]:

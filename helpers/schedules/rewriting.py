@@ -14,6 +14,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -39,22 +40,33 @@ def rewritten(function: FunctionType, code: CodeType, tree: sources.Function, re
     names = function.__globals__
     is_shared = reached.shared_globals(names)
     attributes = reached.attributes
-    mentioned = {each.attr for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
+    of_attributes, of_variables = _mentioned(tree)
     watched = (
         None
         if attributes is None
         else frozenset(
-            name for name in attributes if name in mentioned or any(name.endswith(each) for each in mentioned)
+            name
+            for name in attributes
+            if name in of_attributes or any(name.endswith(each) for each in of_attributes)
         )
     )
-    mentioned = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
-    key = (id(code), id(names), watched, frozenset(filter(is_shared, mentioned)))
+    key = (id(code), id(names), watched, frozenset(filter(is_shared, of_variables)))
     known = _made.get(key)
     if known is None:
         if len(_made) > 1000:
             _made.clear()
         known = _made[key] = (code, _compiled(code, tree, attributes, is_shared, variables_of(names)))
     return known[1]
+
+
+@lru_cache(1000)
+def _mentioned(tree: sources.Function) -> tuple[set[str], set[str]]:
+    """The names of attributes, and of variables, that a function has in its text."""
+    nodes = list(ast.walk(tree))
+    return (
+        {each.attr for each in nodes if isinstance(each, ast.Attribute)},
+        {each.id for each in nodes if isinstance(each, ast.Name)},
+    )
 
 
 def _compiled(

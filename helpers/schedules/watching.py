@@ -42,6 +42,8 @@ class Watched(Execution):
         sites: for each task, by number, the place in the program of what it does next or did last.
     """
 
+    watched = True
+
     def __init__(self, search: Search) -> None:
         super().__init__(search)
         self.values: dict[str, str] = {}
@@ -56,10 +58,11 @@ class Watched(Execution):
     def steps(self) -> tuple[Step, ...]:
         """All that was done."""
         self._settle()
+        names = {task: self.name_of(task) for task in self.tasks}
         return tuple(
             Step(
                 number,
-                self.name_of(draft.task),
+                names[draft.task],
                 draft.operation,
                 draft.kind,
                 draft.site.file if draft.site else "",

@@ -28,6 +28,8 @@ class Listener:
         before: called at each access, before it is made: what "other threads" do meanwhile.
     """
 
+    watched = True
+
     def __init__(self) -> None:
         self.said: list[str] = []
         self.seen: list[object] = []
