@@ -146,6 +146,8 @@ class Execution:
         hub: where the baton comes back to.
         over: called when all tasks have ended by themselves, in the thread of the last one; it passes the
             baton on.
+        written: an attribute of another name than these need not be reported when it is read, because nobody
+            writes it; None where everything has to be.
         watched: whether `saw` keeps what it gets; looking it up would be in vain otherwise.
         unwinding: true from the moment the schedule is over: tasks that are still parked are being ended.
         quiet: while true, nothing is a step: the library itself looks at the program's objects.
@@ -155,6 +157,7 @@ class Execution:
             sentence; or None.
         refused: why the scenario cannot be explored at all, or "".
         broken: an error of the library itself, or None.
+        labels: the numbers of objects, by their `id` (see `label`).
         output: what the program printed.
         notes: what could not be followed, with the place.
         clock: kept by the model of the clock.
@@ -171,7 +174,6 @@ class Execution:
         "_free",
         "_fresh",
         "_kept",
-        "_labels",
         "_left_over",
         "_met",
         "_others",
@@ -182,6 +184,7 @@ class Execution:
         "cut",
         "depth",
         "hub",
+        "labels",
         "main_state",
         "notes",
         "output",
@@ -196,6 +199,7 @@ class Execution:
         "threads_made",
         "unwinding",
         "versions",
+        "written",
     )
 
     def __init__(self, search: Search, hub: Hub | None = None) -> None:
@@ -226,11 +230,12 @@ class Execution:
         self._free: list[Task] = []
         self._alone = True  # whether no thread has been started
         self._racy = search.racy
-        self._labels: dict[int, int] = {}
+        self.labels: dict[int, int] = {}
         self._kept: list[Any] = []  # so that no other object gets the `id` of a labelled one
         self._met: dict[tuple[int, Hashable], _Met] = {}  # by `id` of the object, and part of it
         self._left_over: set[Hashable] = set()  # targets that still hold what another schedule left there
         self._before = search.before if search.before.begin() else None
+        self.written: set[str] | None = None
 
     # --- what the models and the rewritten code call -------------------------------------------------
 
@@ -278,6 +283,8 @@ class Execution:
             raise Unwind
         if self.quiet or (self._alone and self.versions is None):
             return False  # what comes before the first start comes before everything
+        if write and isinstance(key, str):
+            self._writes(key)
         racy = site in self._racy
         target = self.meet(about, key, write, None if racy else site)
         if self._left_over:
@@ -302,6 +309,10 @@ class Execution:
             raise Unwind
         if self.quiet or (self._alone and self.versions is None):
             return False
+        if write:
+            for _, key in places:
+                if isinstance(key, str):
+                    self._writes(key)
         racy = site in self._racy
         targets = [self.meet(about, key, write, None if racy else site) for about, key in places]
         if self._left_over:
@@ -343,6 +354,14 @@ class Execution:
                 self._find_parallel(met.reads, site)
         return met.target
 
+    def _writes(self, name: str) -> None:
+        """Something is about to be written under a name, and other threads are there."""
+        search = self.search
+        if name not in search.written:
+            search.written.add(name)
+            if self.written is not None:  # it may have been read, and was not reported
+                search.grown = True
+
     def _find_parallel(self, accesses: dict[tuple[int, Hashable], int], site: Hashable) -> None:
         """Tell the search of each access of another task that nothing puts before the one at `site`."""
         me = self.task.number
@@ -383,6 +402,7 @@ class Execution:
         self._count_turn(site)
         if self.versions is None:
             self.versions = {}
+            self.written = None  # what a loop looks at says whether it spins
         task = self.task
         if task.turns is None:
             task.turns = Turns()
@@ -419,9 +439,9 @@ class Execution:
     def label(self, about: Any) -> int:
         """A number for an object, the same in every replay."""
         key = id(about)
-        number = self._labels.get(key)
+        number = self.labels.get(key)
         if number is None:
-            number = self._labels[key] = len(self._labels)
+            number = self.labels[key] = len(self.labels)
             self._kept.append(about)
         return number
 
@@ -449,6 +469,8 @@ class Execution:
         """
         task = Task(len(self.tasks), thread, daemon)
         if self.tasks:
+            if self._alone and self._before is None and self.versions is None:
+                self.written = self.search.written
             self._alone = False
             starter = self.task
             task.past = starter.past
@@ -678,7 +700,7 @@ class Execution:
         """
         for task in self.tasks:
             task.thread = None
-        for kept in (self.tasks, self._kept, self._labels, self._met):
+        for kept in (self.tasks, self._kept, self.labels, self._met):
             kept.clear()
 
     def unwind(self) -> None:

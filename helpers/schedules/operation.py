@@ -24,28 +24,31 @@ class Site:
         file: its path, or a notebook cell's name.
         line: from 1; 0 where it is not known.
         column: from 0.
+        what: what is touched there; ``self.items.append(item)`` begins with a read of ``self.items``, at the
+            same column.
     """
 
-    __slots__ = ("column", "file", "line")
+    __slots__ = ("column", "file", "line", "what")
     file: str
     line: int
     column: int
-    _known: ClassVar[dict[tuple[str, int, int], Site]] = {}
+    what: str
+    _known: ClassVar[dict[tuple[str, int, int, str], Site]] = {}
 
-    def __new__(cls, file: str, line: int, column: int = 0) -> Site:
-        key = file, line, column
+    def __new__(cls, file: str, line: int, column: int = 0, what: str = "") -> Site:
+        key = file, line, column, what
         site = cls._known.get(key)
         if site is None:
             site = super().__new__(cls)
-            site.file, site.line, site.column = key
+            site.file, site.line, site.column, site.what = key
             site = cls._known.setdefault(key, site)  # or another thread's, which has come between
         return site
 
-    def __reduce__(self) -> tuple[type[Site], tuple[str, int, int]]:
-        return Site, (self.file, self.line, self.column)
+    def __reduce__(self) -> tuple[type[Site], tuple[str, int, int, str]]:
+        return Site, (self.file, self.line, self.column, self.what)
 
     def __repr__(self) -> str:
-        return f"Site({self.file!r}, {self.line}, {self.column})"
+        return f"Site({self.file!r}, {self.line}, {self.column}, {self.what!r})"
 
 
 class Wait(NamedTuple):

@@ -80,7 +80,8 @@ class Search:
 
     Attributes:
         racy: the sites where reads and writes of shared data are steps, because threads meet there.
-        grown: whether `racy` grew: the schedules tried so far were too coarse, the search begins anew.
+        written: the names under which something is written while other threads are there.
+        grown: whether one of the two grew: what was tried so far was too coarse, the search begins anew.
         redundant: whether the execution was ended because all it could still do was seen before.
         before: what was where when a schedule began.
         until: when to stop, even in the middle of a schedule, by `time.monotonic`.
@@ -88,6 +89,7 @@ class Search:
 
     def __init__(self, racy: Iterable[Hashable] = ()) -> None:
         self.racy: set[Hashable] = set(racy)
+        self.written: set[str] = set()
         self.before = Leftovers()
         self.until = inf
         self.grown = False

@@ -94,7 +94,6 @@ class Rewriter(ast.NodeTransformer):
         self.scope: Scope
         self.constants: list[Any] = []
         self._marks: dict[int, str] = {}
-        self._sites: dict[tuple[int, int], Site] = {}
         self._hidden = 0
 
     # --- pieces --------------------------------------------------------------------------------------
@@ -116,11 +115,11 @@ class Rewriter(ast.NodeTransformer):
 
     def spot(self, at: ast.AST, key: str = "", name: str | None = None) -> ast.expr:
         """The constant that says where in the program something is, and what."""
-        place = (at.lineno, at.col_offset)  # type: ignore[attr-defined]
-        site = self._sites.get(place)
-        if site is None:
-            site = self._sites[place] = Site(self.file, *place)
-        return self.constant(Spot(site, key, _words(at) if name is None else name), at)
+        name = _words(at) if name is None else name
+        # What begins at one place is told apart by what it touches: a read of `self.items` is no step
+        # only because `self.items.append(item)` is one.
+        site = Site(self.file, at.lineno, at.col_offset, f"{name} {key}")  # type: ignore[attr-defined]
+        return self.constant(Spot(site, key, name), at)
 
     def hidden(self) -> str:
         """A variable that no program can name."""

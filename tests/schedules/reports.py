@@ -29,6 +29,7 @@ class Listener:
     """
 
     watched = True
+    written = None
 
     def __init__(self) -> None:
         self.said: list[str] = []

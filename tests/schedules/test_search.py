@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import itertools
 import math
 import random
 import threading
@@ -15,6 +16,7 @@ import pytest
 
 from helpers.schedules import every_schedule
 from helpers.schedules.exploring import explore
+from helpers.schedules.leftovers import LEARNING
 from tests.schedules.scenarios import guarded, together, transfers
 
 
@@ -234,6 +236,63 @@ class TestClassesAgainstAll:
         fewer, seen = outcomes(scenario, "classes")
         assert seen == everything
         assert fewer <= schedules
+
+
+class TestWhereThreadsMeet:
+    def test_what_is_read_to_call_a_method_of_it_is_no_step(self) -> None:
+        class Box:
+            def __init__(self) -> None:
+                self.items: list[int] = []
+
+            def put(self) -> None:
+                self.items.append(1)
+
+        def scenario() -> None:
+            box = Box()
+            together(box.put, box.put)
+
+        result = every_schedule(scenario, mode="all")
+        assert result.schedules == 2  # the two appends, in either order
+        assert len(result.racy) == 1
+
+    @pytest.mark.parametrize("late", [0, 1])
+    @pytest.mark.parametrize("when", [*itertools.permutations(["first", "second", "reader"])])
+    def test_an_attribute_that_is_written_in_few_schedules_is_seen(
+        self, when: tuple[str, ...], late: int
+    ) -> None:
+        """By then, reads of it have gone unreported: nobody had written it."""
+
+        class Box:
+            def __init__(self) -> None:
+                self.late = 0
+
+        def scenario() -> None:
+            lock, box = Lock(), Box()
+            came: list[str] = []
+            seen = []
+
+            def come(name: str) -> None:
+                with lock:
+                    came.append(name)
+
+            def read() -> None:
+                come("reader")
+                seen.append(box.late)
+
+            def write() -> None:
+                with lock:
+                    wanted.append(came == list(when))
+                if wanted[0]:
+                    box.late = 1
+
+            wanted: list[bool] = []
+            together(lambda: come("first"), lambda: come("second"), read, write)
+            assert not (wanted[0] and seen[0] == late)
+
+        result = every_schedule(scenario)
+        assert result.exhausted
+        assert result.schedules > LEARNING
+        assert result.failing > 0
 
 
 class TestLimits:
