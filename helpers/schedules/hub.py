@@ -77,7 +77,9 @@ class Hub:
             execution = self.execution
             if execution is None:
                 continue
-            if interrupts.noted() or real_monotonic() > execution.search.until:
+            # Whoever ends a schedule sees by itself that the time is over; here it is one that lasts.
+            lasts = seen is not None and seen[0] is execution
+            if interrupts.noted() or (lasts and real_monotonic() > execution.search.until):
                 return False
             now = execution, execution.depth, execution.around, execution.task
             if now != seen:

@@ -121,7 +121,7 @@ def test_the_standard_library_and_installed_packages_are_not_entered():
 def test_what_cannot_be_followed_is_said_with_its_line():
     program = defined("""
         import functools
-        exec("def unseen(): pass")
+        exec(compile("def unseen(): pass", "<no file>", "exec"))
         async def later(): pass
         @functools.lru_cache
         def cached(): return 1
