@@ -121,5 +121,7 @@ class Hub:
             if not self._gate.acquire(True, grace):
                 raise_in(execution.task.worker, Unwind)
                 if not self._gate.acquire(True, 0.5):
-                    execution.task.done = True  # its thread is given up
+                    # Its thread is given up. What it gives back one day is the baton of no other schedule.
+                    execution.task.done = True
+                    execution.hub = Hub()
         self.wanted = False

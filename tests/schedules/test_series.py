@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import gc
 import math
+import os
 import signal
 import threading
 import weakref
@@ -16,8 +17,8 @@ from helpers import every_schedule
 from helpers.schedules import workers
 from helpers.schedules.execution import Execution
 from helpers.schedules.exploring import explore, installed
-from helpers.schedules.hub import STOPPED, Hub
-from helpers.schedules.search import All
+from helpers.schedules.hub import PATIENCE, STOPPED, Hub
+from helpers.schedules.search import All, Replay
 from tests.schedules.scenarios import guarded, together, transfers
 
 
@@ -109,6 +110,28 @@ def test_a_handler_of_the_program_s_own_can_end_a_search_with_an_exception() -> 
         signal.signal(signal.SIGINT, before)
     assert 20 <= schedules < math.factorial(8) / 2**4  # two steps in each of four threads
     assert all_is_as_before()
+
+
+def test_a_thread_that_was_given_up_does_not_disturb_what_comes_after() -> None:
+    reading, writing = os.pipe()
+
+    def scenario() -> None:
+        os.read(reading, 1)
+
+    with installed(scenario):
+        hub = Hub()
+        execution = Execution(Replay([]), hub)
+        execution.begin(scenario, threading.main_thread())
+        hub.wait(0.2)
+        assert execution.cut is not None and execution.cut[0] == "hangs"
+        os.write(writing, b"!")
+        # It ends, and opens no gate at which somebody waits now.
+        assert execution.hub is not hub
+        assert execution.hub._gate.acquire(True, PATIENCE)
+        assert not hub._gate.acquire(False)
+    os.close(reading)
+    os.close(writing)
+    assert every_schedule(transfers).schedules == 3
 
 
 def test_a_schedule_that_begins_when_the_baton_is_wanted_ends_at_once() -> None:
