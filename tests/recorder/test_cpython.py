@@ -59,7 +59,7 @@ QUICK = {
 WHOLE = {
     "test_queue": 1,
     "test_threading": 1,
-    "test_concurrent_futures": 6,
+    "test_concurrent_futures": 12,
     "test_multiprocessing_fork": 7,
     "test_multiprocessing_spawn": 7,
     "test_multiprocessing_forkserver": 7,
