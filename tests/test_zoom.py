@@ -17,6 +17,7 @@ from helpers.timeline import Timeline
 from tests.test_magics import PATIENCE, fresh_kernel
 from tests.timeline import made
 
+CELL = "from helpers import Timeline, zoom\nview = zoom(Timeline.load('timeline.json'))\nview"
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -87,9 +88,7 @@ def test_drawing_in_two_threads_leaves_the_reader_s_settings_alone() -> None:
 def test_the_slider_of_a_page_redraws_the_picture_without_a_cell(tmp_path: Path) -> None:
     made.lock().save(tmp_path / "timeline.json")
     with fresh_kernel(tmp_path) as kernel:
-        cell = kernel.run(
-            "from helpers import Timeline, zoom\nview = zoom(Timeline.load('timeline.json'))\nview"
-        )
+        cell = kernel.run(CELL)
         ((display),) = cell.displays
         assert display["data"][VIEW]["model_id"] == kernel.value("view._both.model_id")
         slider, picture = kernel.value("[view.slider.model_id, view.picture.model_id]")

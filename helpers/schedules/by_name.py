@@ -248,8 +248,7 @@ def read_attribute(held: Any, spot: Spot) -> Any:
         _spots.append(spot)
     written = execution.written
     if written is not None and spot.key not in written and NOTHING < spot.how <= _SLOT:
-        if id(held) not in execution.labels:
-            execution.label(held)  # numbers go on as if it were reported
+        execution.label(held)  # numbers go on as if it were reported
     else:
         _report_read(execution, held, spot.key, spot.how, spot)
     return held

@@ -157,7 +157,6 @@ class Execution:
             sentence; or None.
         refused: why the scenario cannot be explored at all, or "".
         broken: an error of the library itself, or None.
-        labels: the numbers of objects, by their `id` (see `label`).
         output: what the program printed.
         notes: what could not be followed, with the place.
         clock: kept by the model of the clock.
@@ -174,6 +173,7 @@ class Execution:
         "_free",
         "_fresh",
         "_kept",
+        "_labels",
         "_left_over",
         "_met",
         "_others",
@@ -184,7 +184,6 @@ class Execution:
         "cut",
         "depth",
         "hub",
-        "labels",
         "main_state",
         "notes",
         "output",
@@ -230,7 +229,7 @@ class Execution:
         self._free: list[Task] = []
         self._alone = True  # whether no thread has been started
         self._racy = search.racy
-        self.labels: dict[int, int] = {}
+        self._labels: dict[int, int] = {}
         self._kept: list[Any] = []  # so that no other object gets the `id` of a labelled one
         self._met: dict[tuple[int, Hashable], _Met] = {}  # by `id` of the object, and part of it
         self._left_over: set[Hashable] = set()  # targets that still hold what another schedule left there
@@ -283,8 +282,6 @@ class Execution:
             raise Unwind
         if self.quiet or (self._alone and self.versions is None):
             return False  # what comes before the first start comes before everything
-        if write and isinstance(key, str):
-            self._writes(key)
         racy = site in self._racy
         target = self.meet(about, key, write, None if racy else site)
         if self._left_over:
@@ -309,10 +306,6 @@ class Execution:
             raise Unwind
         if self.quiet or (self._alone and self.versions is None):
             return False
-        if write:
-            for _, key in places:
-                if isinstance(key, str):
-                    self._writes(key)
         racy = site in self._racy
         targets = [self.meet(about, key, write, None if racy else site) for about, key in places]
         if self._left_over:
@@ -336,6 +329,8 @@ class Execution:
         """
         if self._alone:
             return self.label(about), key
+        if write and isinstance(key, str):
+            self._writes(key)
         # What has a label is kept, so nothing else can get its `id`.
         met = self._met.get((id(about), key))
         if met is None:
@@ -439,9 +434,9 @@ class Execution:
     def label(self, about: Any) -> int:
         """A number for an object, the same in every replay."""
         key = id(about)
-        number = self.labels.get(key)
+        number = self._labels.get(key)
         if number is None:
-            number = self.labels[key] = len(self.labels)
+            number = self._labels[key] = len(self._labels)
             self._kept.append(about)
         return number
 
@@ -700,7 +695,7 @@ class Execution:
         """
         for task in self.tasks:
             task.thread = None
-        for kept in (self.tasks, self._kept, self.labels, self._met):
+        for kept in (self.tasks, self._kept, self._labels, self._met):
             kept.clear()
 
     def unwind(self) -> None:

@@ -89,9 +89,9 @@ def explore(
     if not isinstance(seconds, (int, float)) or not seconds > 0:
         raise ValueError(f"seconds must be a number above 0, not {seconds!r}")
     began = real_monotonic()
-    series = Series(search, scenario, ended, restarted)
+    series = Series(search, scenario, seconds, ended, restarted)
     with installed(scenario) as reached:
-        series.run(seconds)
+        series.run()
         failures, shortest, more = _failures(scenario, series.groups, search.racy)
     said = dict.fromkeys([*(_said(*note) for note in (*reached.notes, *series.notes)), *more])
     if series.stopped:

@@ -112,7 +112,7 @@ class Hub:
         # wanted. So either it is found here, or it ends at once.
         self.wanted = True
         execution = self.execution
-        if execution is None:
+        if execution is None:  # what is done meanwhile is ours, and ends
             self._gate.acquire()
         else:
             grace = 0.0 if execution.cut else 0.2

@@ -1,8 +1,8 @@
 """The schedules of a search, run one after the other, and what is counted meanwhile.
 
 The thread that ends a schedule counts it and begins the next. So the baton need not go through the thread
-that searches, which would take a tenth of the time; that thread gets it where a schedule ends with threads
-that wait for ever and have to be ended, and when all is done.
+that searches, which would take a twentieth of the time; that thread gets it where a schedule ends with
+threads that wait for ever and have to be ended, and when all is done.
 """
 
 from __future__ import annotations
@@ -52,12 +52,14 @@ class Series:
         self,
         search: Tree,
         scenario: Scenario,
+        seconds: float,
         ended: Callable[[Execution], Any] | None,
         restarted: Callable[[], Any] | None,
     ) -> None:
-        """Prepare a series; `ended` and `restarted` as in `explore`."""
+        """Prepare a series; all arguments as in `explore`."""
         self._search = search
         self._scenario = scenario
+        self._seconds = seconds
         self._ended = ended
         self._restarted = restarted
         self._main_thread = threading.main_thread()
@@ -72,15 +74,14 @@ class Series:
         self.notes: dict[tuple[str, Site | None], None] = {}
         self.stopped = ""
 
-    def run(self, seconds: float) -> None:
+    def run(self) -> None:
         """Run them, for so many seconds at most from now; an interrupt ends them.
 
         Raises:
             ValueError: the scenario cannot be explored.
         """
         hub = self._hub
-        self._search.until = real_monotonic() + seconds
-        self._over = f"The search was stopped after {seconds:g} seconds"
+        self._search.until = real_monotonic() + self._seconds
         try:
             goes_on = True
             while goes_on:
@@ -139,7 +140,7 @@ class Series:
         if not search.advance():
             return False
         if real_monotonic() > search.until:
-            self.stopped = self._over
+            self.stopped = f"The search was stopped after {self._seconds:g} seconds"
         return not self.stopped
 
     def _look(self, execution: Execution) -> Verdict | None:

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from textwrap import dedent
-
 import nbformat
 import pytest
 from nbformat import v4
 from playwright.sync_api import Locator, expect
 
 from helpers.course.refresh import METADATA
-from tests.browser.jupyterlab import JupyterLab, Notebook
+from tests.browser.jupyterlab import JupyterLab, Notebook, Server
+from tests.test_zoom import CELL
+from tests.timeline import made
 
-CELL = """
-    from threading import Lock, Thread
-    from time import sleep
-    from helpers import record, zoom
-
-    lock = Lock()
-
-    def work():
-        for _ in range(5):
-            with lock:
-                sleep(0.02)
-
-    with record() as timeline:
-        threads = [Thread(target=work) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    view = zoom(timeline)
-    view
-"""
 STRETCH = "view.slider.value"
 
 
 @pytest.fixture(scope="module")
-def notebook(jupyterlab: JupyterLab, tmp_path_factory: pytest.TempPathFactory) -> Notebook:
-    cell = v4.new_code_cell(dedent(CELL).strip())
+def notebook(server: Server, jupyterlab: JupyterLab, tmp_path_factory: pytest.TempPathFactory) -> Notebook:
+    made.lock().save(server.folder / "timeline.json")
     path = tmp_path_factory.mktemp("zoom") / "zoom.ipynb"
-    nbformat.write(v4.new_notebook(cells=[cell], metadata=METADATA), path)
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(CELL)], metadata=METADATA), path)
     notebook = jupyterlab.open(path)
     notebook.run(0)
     return notebook
@@ -75,7 +54,7 @@ def test_the_picture_follows_the_slider(notebook: Notebook) -> None:
     notebook.page.mouse.up()
     expect(picture).not_to_have_attribute("src", by_keys)
     assert start == notebook.value(STRETCH)[0] < notebook.value(STRETCH)[1] < last
-    assert picture.get_attribute("alt") == notebook.value("timeline.summary()")
+    assert picture.get_attribute("alt") == made.lock().summary()
 
     # The whole of it again is the picture of the beginning.
     begin.focus()
