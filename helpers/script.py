@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import queue
 import re
@@ -177,7 +178,8 @@ def run_script(
         env: variables to set in its environment; with the value None, to leave out.
         record: whether to record what its threads and processes do.
         keep: ``"oldest"`` or ``"newest"``: what to keep of a recording that has no room for all of it.
-        on_line: called with each `Line` as it arrives.
+        on_line: called with each `Line` as it arrives, in a thread of its own; an error it raises ends
+            the script and is raised here.
 
     Returns:
         The `Run`. An error of the program is no error of this function: see `Run.exit_code`.
@@ -364,13 +366,19 @@ def _environment(
 
 
 class _Watch:
-    """The caller's end: hands the order to a supervisor and takes in what comes back."""
+    """The caller's end: hands the order to a supervisor and takes in what comes back.
+
+    What comes back is dealt with in a thread of its own. An interrupt can come between any two steps of
+    the main thread; there it would cost whatever it held in its hands: the lines of a frame, or the end.
+    """
 
     def __init__(self, folder: str, on_line: Callable[[Line], object] | None) -> None:
         self.lines: list[supervisor.Text] = []
         self.report: dict[str, Any] = {}
         self._folder = folder
         self._on_line = on_line
+        self._failure: BaseException | None = None  # of on_line
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()  # wakes follow() up: look what there is
         self._began = 0
         self._in_recorder: dict[tuple[int, str], int] = {}  # how deep the frame is indented
 
@@ -390,20 +398,24 @@ class _Watch:
         )
         trouble: BaseException | None = None
         assert process.stdin is not None and process.stdout is not None
-        frames: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        # Read in a thread: an interrupt in the middle of a frame would lose its first half.
-        # With a name, so that it takes no number from the caller's own threads.
-        arguments = (process.stdout, frames)
-        reader = threading.Thread(target=_read_frames, args=arguments, name="script output", daemon=True)
+        # In a copy of the context, because that is where ipykernel keeps to which cell an output belongs;
+        # with a name, so that it takes no number from the caller's own threads.
+        context = contextvars.copy_context()
+        reader = threading.Thread(
+            target=context.run, args=(self._read, process.stdout), name="script output", daemon=True
+        )
         try:
             reader.start()
             supervisor.send(process.stdin, order)
             while not self.report:
                 try:
-                    self._take_all(frames)
+                    if self._failure is not None and trouble is None:
+                        raise self._failure
+                    with suppress(queue.Empty):
+                        # With a timeout, because on Windows a wait without one cannot be interrupted.
+                        self._news.get(timeout=1.0)
                 except BaseException as error:
                     # Told once. Another interrupt changes nothing: the script is being ended.
-                    self._on_line = None
                     if trouble is None:
                         trouble = error
                         with suppress(OSError):
@@ -416,13 +428,12 @@ class _Watch:
             reader.join()
             process.stdout.close()
             process.wait()
-        return trouble
+        return trouble or self._failure
 
-    def _take_all(self, frames: queue.SimpleQueue[Any]) -> None:
+    def _read(self, pipe: IO[bytes]) -> None:
         while not self.report:
-            with suppress(queue.Empty):
-                # With a timeout, because on Windows a wait without one cannot be interrupted.
-                self._take(frames.get(timeout=1.0))
+            self._take(supervisor.receive(pipe))
+        self._news.put(None)
 
     def _take(self, frame: Any) -> None:
         if frame is None:
@@ -439,8 +450,16 @@ class _Watch:
                     continue
                 text = self.without_folder(text)
                 self.lines.append((at, pid, stream, text))
-                if self._on_line is not None:
-                    self._on_line(Line((at - self._began) / 1e9, pid, stream, text))
+                self._pass_on(Line((at - self._began) / 1e9, pid, stream, text))
+
+    def _pass_on(self, line: Line) -> None:
+        if self._on_line is not None:
+            try:
+                self._on_line(line)
+            except BaseException as error:
+                self._on_line = None
+                self._failure = error
+                self._news.put(None)
 
     def _is_recorders(self, pid: int, stream: str, text: str) -> bool:
         """Whether a line belongs to a traceback's frame inside the recorder, which is not the program's.
@@ -461,12 +480,6 @@ class _Watch:
     def without_folder(self, text: str) -> str:
         """The text with the script called by its bare name: where it lay for a moment tells nothing."""
         return text.replace(self._folder, "")
-
-
-def _read_frames(pipe: IO[bytes], frames: queue.SimpleQueue[Any]) -> None:
-    while (frame := supervisor.receive(pipe)) is not None:
-        frames.put(frame)
-    frames.put(None)
 
 
 def _run(watch: _Watch, recording: Recording, timeout: float | None, file: Path, stdin: str | None) -> Run:

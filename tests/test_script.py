@@ -455,6 +455,23 @@ def test_an_interrupt_of_the_caller_ends_the_script(tmp_path):
     assert run.stacks[0].frames[-1] == ("script.py", 3, "<module>")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts differ there")
+def test_an_interrupt_loses_no_line_that_has_arrived():
+    """It comes while the first of a hundred lines, which arrive together, is being passed on."""
+    seen = []
+
+    def interrupt_at_the_first(line: Line) -> None:
+        if not seen:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        seen.append(line.text)
+
+    program = "import sys, time\nfor i in range(100): print(i)\nsys.stdout.flush()\ntime.sleep(1000)"
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_script(program, buffering="block", on_line=interrupt_at_the_first, timeout=60)
+    assert seen == [str(i) for i in range(100)]
+    assert caught.value.run.stdout.split() == seen
+
+
 def test_an_error_of_on_line_ends_the_script_and_is_raised():
     def fail(line: Line) -> None:
         raise ZeroDivisionError(line.text)
