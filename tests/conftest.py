@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.course.check import NO_BROWSER, find_browser
+from helpers.course import browser
 
 BROWSER_TESTS = Path(__file__).parent / "browser"
 # Markers of tests that take long, and run only with the option of the same name.
@@ -48,8 +48,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     skipped = [report.nodeid for report in terminalreporter.getreports("skipped")]
     if config.getoption("--no-browser-tests"):
         said = "They were left out, as --no-browser-tests asks."
-    elif any(node.startswith("tests/browser/") for node in skipped) and not find_browser():
-        said = f"They were skipped: {NO_BROWSER}."
+    elif any(node.startswith("tests/browser/") for node in skipped) and not browser.find():
+        said = f"They were skipped: {browser.NONE}."
     else:
         return
     terminalreporter.section("browser tests")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
+from helpers.course import browser
 from helpers.course.problem import Problem
 from helpers.course.requirements import LOCKS, locked, unmet
 
@@ -23,17 +24,6 @@ LAB = "`python -m helpers lab`"
 ANEW = f"remove .venv, then {LAB}"
 PATIENCE = 60.0  # seconds for a kernel to start, on a slow machine
 ROOM = 64  # megabytes; a recording of a chapter's program takes one or two
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge", "msedge")
-BROWSERS_ELSEWHERE = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
-    "C:/Program Files/Google/Chrome/Application/chrome.exe",
-    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
-)
-NO_BROWSER = (
-    "no Chromium, Chrome or Edge was found; install any of them (on Debian: apt install chromium), "
-    "only the browser tests need it"
-)
 TWO_THREADS = """\
 import threading
 thread = threading.Thread(target=print, args=("hello",))
@@ -126,16 +116,11 @@ def script() -> str:
     return "a script runs and is recorded"
 
 
-def find_browser() -> str | None:
-    """Where Chromium, or a browser made of it, lies on this machine."""
-    return next(filter(None, map(shutil.which, (*BROWSERS, *BROWSERS_ELSEWHERE))), None)
-
-
-def browser() -> str:
+def browser_found() -> str:
     """The browser tests, which are optional, find a browser."""
-    found = find_browser()
+    found = browser.find()
     if found is None:
-        raise Problem(NO_BROWSER)
+        raise Problem(browser.NONE)
     return f"a browser for the browser tests: {found}"
 
 
@@ -147,7 +132,7 @@ class Verdict(NamedTuple):
 
 
 NEEDED = (python_version, packages, kernel, recordings, script)
-OPTIONAL = (fork, browser)
+OPTIONAL = (fork, browser_found)
 
 
 def carry_out(checks: tuple[Callable[[], str], ...]) -> Iterator[Verdict]:

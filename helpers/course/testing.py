@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from helpers.course import browser
 from helpers.course.requirements import ROOT
 
 # Notebooks and scripts are processes of their own; more of them at a time than this gains little.
@@ -32,6 +33,8 @@ class Ran:
 
 def main(argv: list[str]) -> int:
     os.chdir(ROOT)
+    if "--no-browser-tests" not in argv:
+        browser.provide()
     code = pytest.main([f"--numprocesses={WORKERS}", "--dist=loadfile", *argv], plugins=[Ran()])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         print("No test has run: nothing fits what was asked for.", file=sys.stderr)

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import sync_playwright
 
-from helpers.course.check import NO_BROWSER, find_browser
+from helpers.course.browser import NONE, find
 from helpers.course.refresh import METADATA
 from tests.browser.jupyterlab import JupyterLab, Notebook, Server
 
@@ -67,7 +67,7 @@ def panel() -> Iterator[Notebook]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, sync_playwright() as playwright:
         path = Path(folder, "panel.ipynb")
         nbformat.write(notebook, path)
-        browser = playwright.chromium.launch(executable_path=find_browser())
+        browser = playwright.chromium.launch(executable_path=find())
         server = Server(Path(folder))
         try:
             opened = JupyterLab(server, browser).open(path)
@@ -118,8 +118,8 @@ def main(argv: list[str]) -> int:
     """Print what is measured; return 0."""
     parser = argparse.ArgumentParser(prog="python -m helpers bench labs_panel", description=__doc__)
     parser.parse_args(argv)
-    if not find_browser():
-        print(f"Nothing was measured: {NO_BROWSER}.")
+    if not find():
+        print(f"Nothing was measured: {NONE}.")
         return 1
     with panel() as notebook:
         print(f"processor time for a frame: {processor_time(notebook):.2f} ms (at most 1)")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.course import check
-from helpers.course.problem import Problem
+from helpers.course.browser import NONE, find
 from tests.browser.jupyterlab import PATIENCE, JupyterLab, Server
 
 if TYPE_CHECKING:
@@ -17,17 +16,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def executable() -> str | None:
+def executable() -> str:
     """The browser's program."""
-    try:
-        check.browser()
-    except Problem as problem:
-        pytest.skip(str(problem))
-    return check.find_browser()
+    found = find()
+    if found is None:
+        pytest.skip(NONE)
+    return found
 
 
 @pytest.fixture(scope="module")
-def browser(executable: str | None) -> Iterator[Browser]:
+def browser(executable: str) -> Iterator[Browser]:
     """For one file only: as long as Playwright is at work, no other event loop can run in this thread."""
     from playwright.sync_api import sync_playwright
 
@@ -38,7 +36,7 @@ def browser(executable: str | None) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(executable: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(executable: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("jupyterlab"))
     yield server
     server.stop()

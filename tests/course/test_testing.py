@@ -89,8 +89,9 @@ def test_exit_code_and_closing_line(copy: Path, words: str, code: int, closing: 
 
 WITHOUT_BROWSER = """\
 import sys
-from helpers.course import check, testing
-check.find_browser = lambda: None
+from helpers.course import browser, testing
+browser.find = lambda: None
+browser.may_install = lambda: False
 sys.exit(testing.main(["-n0", "tests/browser/test_chapter_01.py", *sys.argv[1:]]))
 """
 

