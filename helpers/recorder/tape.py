@@ -13,7 +13,6 @@ import _thread
 import itertools
 import mmap
 import os
-import struct
 import sys
 import time
 
@@ -23,13 +22,16 @@ TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
+    from struct import Struct
 
     Slot = Callable[[], int]
 else:
-    from _collections import deque  # what `collections` has it from, which takes long to import
+    # What `collections` and `struct` have them from, which take longer to import.
+    from _collections import deque
+    from _struct import Struct
 
 now = time.perf_counter_ns
-pack_into = struct.Struct("<qq").pack_into
+pack_into = Struct("<qq").pack_into
 # What writing an event ends in where the thread has no page yet, or its page has no slot left.
 NO_ROOM = (AttributeError, StopIteration)
 _USUAL = 1000  # characters of a line, none of which is longer than four bytes

@@ -74,11 +74,11 @@ def _stacks_on_signal(number: int) -> None:
 
 
 def _recorder(folder: str) -> "Any":
-    # Under a name of its own, so that it is never in the way of a module of the program.
-    from importlib.machinery import SourceFileLoader
-
+    # Under a name of its own, so that it is never in the way of a module of the program. By a loader like the
+    # one of this file: `importlib`, which has the class, takes long to import.
     name = "_recorder_of_helpers"
-    loader = SourceFileLoader(name, os.path.join(folder, "__init__.py"))
+    this: Any = __spec__
+    loader = type(this.loader)(name, os.path.join(folder, "__init__.py"))
     package = type(sys)(name)
     vars(package).update(__file__=loader.path, __path__=[folder], __package__=name, __loader__=loader)
     sys.modules[name] = package
