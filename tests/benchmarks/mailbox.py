@@ -5,7 +5,8 @@ A process of its own runs it: ``python mailbox.py WHO SECONDS``, and prints what
 - ``mailbox``: explored here;
 - ``helpers``: the same, of the mailbox in which nobody gets stuck;
 - ``frontrun``: that one explored by frontrun, as it comes;
-- ``frontrun-bare``: by frontrun without what it does beside exploring, and without a bound.
+- ``frontrun-bare``: by frontrun without what it does beside exploring, and without a bound;
+- ``baton``: nothing explored: two threads only pass each other a lock, which says how fast this machine is.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import json
 import os
 import sys
 import time
+from _thread import allocate_lock
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from threading import Event
+from threading import Event, Thread
 
+from helpers.schedules.workers import one_core
 from tests.schedules.scenarios import together
 
 
@@ -87,6 +90,34 @@ def by_frontrun(seconds: float, **options: object) -> dict[str, object]:
     return {"schedules": result.num_explored, "cpu": time.process_time() - begin}
 
 
+def by_nobody(seconds: float) -> dict[str, object]:
+    mine, yours = allocate_lock(), allocate_lock()
+    mine.acquire()
+    yours.acquire()
+    ended = False
+
+    def other() -> None:
+        while not ended:
+            yours.acquire()
+            mine.release()
+
+    with one_core():
+        thread = Thread(target=other)
+        thread.start()
+        begin = time.process_time()
+        passes = 0
+        while time.process_time() - begin < seconds:
+            for _ in range(1000):
+                yours.release()
+                mine.acquire()
+            passes += 2000
+        spent = time.process_time() - begin
+        ended = True
+        yours.release()
+        thread.join()
+    return {"passes": passes, "cpu": spent}
+
+
 if __name__ == "__main__":
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -96,5 +127,6 @@ if __name__ == "__main__":
         "helpers": partial(by_helpers, mailbox_without_clear),
         "frontrun": by_frontrun,
         "frontrun-bare": partial(by_frontrun, **bare),
+        "baton": by_nobody,
     }[sys.argv[1]]
     print(json.dumps(who(seconds=float(sys.argv[2]))))
