@@ -6,6 +6,7 @@ Before the workers have run, the picture shows what the settings predict.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isinf
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from helpers.labs.appearance import COLOURS
 from helpers.labs.frames import WINDOW
 from helpers.labs.pipeline import Pipeline
+from helpers.labs.prediction import predict
 from helpers.labs.settings import Settings
 from helpers.labs.snapshot import Snapshot
 from helpers.pictures import Bundle, picture_of
@@ -57,13 +59,18 @@ def in_words(settings: Settings) -> str:
 
 
 def forecast(settings: Settings) -> list[tuple[float, float]]:
-    """How deep the buffer gets from empty on if items flow like water: it rises at the rates' difference."""
+    """How deep the buffer gets from empty on.
+
+    It rises as water would, by the difference of the rates, up to the mean depth of the long run.
+    """
     rise = settings.producers * settings.produce_rate - settings.consumers * settings.consume_rate
-    bound = float("inf") if settings.capacity is None else float(settings.capacity)
+    level = predict(settings).mean_depth
     if rise <= 0:
-        return [(0.0, 0.0), (WINDOW, 0.0)]
-    full = min(WINDOW, bound / rise)
-    return [(0.0, 0.0), (full, rise * full), (WINDOW, min(bound, rise * WINDOW))]
+        # Random times at just the same rates: it grows without bound, but nobody can say how fast.
+        level = 0.0 if isinf(level) else level
+        return [(0.0, level), (WINDOW, level)]
+    reached = min(WINDOW, level / rise)
+    return [(0.0, 0.0), (reached, rise * reached), (WINDOW, min(level, rise * WINDOW))]
 
 
 def _counts(snapshot: Snapshot) -> str:
@@ -97,7 +104,7 @@ def _draw(axes: Axes, points: Sequence[tuple[float, float]], settings: Settings,
         )
         top = max(top, settings.capacity)
     axes.set_xlim(seconds[0], max(seconds[-1], seconds[0] + 1))
-    axes.set_ylim(0, 1.15 * max(top, 1))
+    axes.set_ylim(-0.04 * max(top, 1), 1.15 * max(top, 1))  # a curve at 0 is not hidden by the axis
     axes.set_xlabel("seconds", color=COLOURS["ink"])
     axes.set_ylabel(f"items in the buffer,\n{what}", color=COLOURS["ink"])
     axes.tick_params(colors=COLOURS["ink"])

@@ -204,13 +204,31 @@ def _never_ended(timeline: Timeline, family: Family) -> list[str]:
     if cycle:
         told = (f"{family.name(family.lanes[wait.lane])} waits {_for_what(wait, family)}" for wait in cycle)
         lines.append(f"Deadlock: {'; '.join(told)}.")
-    same: dict[str, list[str]] = {}
+    same: dict[tuple[str, str], list[str]] = {}
     for wait in waits.values():
-        same.setdefault(_for_what(wait, family), []).append(family.name(family.lanes[wait.lane]))
-    for what, names in same.items():
+        lane = family.lanes[wait.lane]
+        # Of one that was stopped nobody knows whether it would have been woken, unless nobody could.
+        in_time = lane.ending == "stopped" and not _hopeless(wait, timeline, family)
+        known = "Still waiting when stopped" if in_time else "Never woken"
+        same.setdefault((known, _for_what(wait, family)), []).append(family.name(lane))
+    for (known, what), names in same.items():
         verb = "waits" if len(names) == 1 else "wait"
-        lines.append(f"Never woken: {_listed(names, 'threads')} {verb} {what}.")
+        lines.append(f"{known}: {_listed(names, 'threads')} {verb} {what}.")
     return lines
+
+
+def _hopeless(wait: Stuck, timeline: Timeline, family: Family) -> bool:
+    """Whether nobody could have ended the wait: in the end it waits for a deadlock, or for what is lost."""
+    waits = {each.lane: each for each in timeline.stuck.waits}
+    passed: set[int] = set()
+    while wait.holder is not None and wait.lane not in passed:
+        passed.add(wait.lane)
+        if family.lanes[wait.holder].ending not in ("alive", "unfinished", "stopped"):
+            return True
+        if wait.holder not in waits:
+            return False
+        wait = waits[wait.holder]
+    return wait.lane in passed or wait.copied_from is not None
 
 
 def _for_what(wait: Stuck, family: Family) -> str:

@@ -501,7 +501,14 @@ def test_a_killed_lane_has_a_cross_at_its_end_and_the_signal_s_name() -> None:
 
 def test_each_ending_is_said() -> None:
     said = words(made.endings().plot())
-    assert {"ValueError", "cut off", "stopped", "exit code 3", "still waits for ready", "never woken"} <= said
+    assert {
+        "ValueError",
+        "cut off",
+        "stopped",
+        "exit code 3",
+        "still waits for ready",
+        "a wait that did not end",
+    } <= said
     assert {"ended", "alive", "raised"}.isdisjoint(said)
     said = words(made.killed_reader().plot())
     assert {"still waits for read lock of queue", "stopped"} <= said  # the feeder waits inside the library
@@ -625,9 +632,11 @@ def test_of_a_stretch_only_what_is_in_it_is_drawn_and_said(axis: str) -> None:
     figure = made.killed_reader().plot(axis=axis, between=(0.3, 0.6))
     said = words(figure)
     assert {SHOWS["sleep"], SHOWS["queue"], SHOWS["lock"], SHOWS["signal"]} <= said
-    assert not {"SIGTERM", "starts or forks", "never woken", SHOWS["running"], SHOWS["join"]} & said
+    assert (
+        not {"SIGTERM", "starts or forks", "a wait that did not end", SHOWS["running"], SHOWS["join"]} & said
+    )
     later = words(made.killed_reader().plot(axis=axis, between=(0.6, 2.0)))
-    assert {"SIGTERM", "never woken", SHOWS["running"]} <= later
+    assert {"SIGTERM", "a wait that did not end", SHOWS["running"]} <= later
 
 
 @pytest.mark.parametrize("axis", AXES)

@@ -269,8 +269,9 @@ class _Picture:
         elif self.between:
             scale = TimeScale(*self.between)
         else:
-            ends = (float(end.max()) for _, end, _ in pieces if len(end))
-            scale = TimeScale(0.0, max(self.timeline.duration, *lives, *ends))
+            # Not to the end of the process: what the interpreter does after the last lane's end is not shown.
+            ends = [float(end.max()) for _, end, _ in pieces if len(end)]
+            scale = TimeScale(0.0, max([*lives, *ends], default=self.timeline.duration))
         return scale, [(scale.place(start), scale.place(end), layer) for start, end, layer in pieces]
 
     def _cpu_share(self, lane: Lane) -> float:
@@ -620,6 +621,7 @@ class _Picture:
         births: dict[int, list[tuple[float, int, float]]] = defaultdict(list)
         first, last = self.scale.first, self.scale.last
         lines: list[list[Point]] = []
+        trunks: list[list[Point]] = []
         for lane, ending in zip(self.lanes, self.endings, strict=True):
             born = float(self.scale.place(lane.born))
             y = self.at.middle(lane.number)
@@ -638,13 +640,14 @@ class _Picture:
             trunk, reach = -math.inf, [parent, parent]
             for started, child, born in sorted(children):
                 if started - trunk >= near:
-                    lines += self._trunk(parent, trunk, reach)
+                    trunks += self._trunk(parent, trunk, reach)
                     trunk, reach = started, [parent, parent]
                 reach = [min(reach[0], child), max(reach[1], child)]
                 y = self.at.middle(child)
                 lines.append([(trunk, y), (born, y)])
-            lines += self._trunk(parent, trunk, reach)
-        self.plot.lines(lines, FAINT_INK, 1.0, order=1.2)
+            trunks += self._trunk(parent, trunk, reach)
+        self.plot.parted_lines(trunks, FAINT_INK, 1.0, BAND)
+        self.plot.lines(lines, FAINT_INK, 1.0, order=3.3)
         if lines:
             self.legend.append((self._sample_birth, "starts or forks"))
         if any((spans["start"][1:] > spans["end"][:-1]).any() for spans in self.spans):
@@ -740,7 +743,7 @@ class _Picture:
         self.plot.marks(points["killed"], "x", size, ALARM, 2.2, order=4.6)
         self.plot.marks(points["stopped"], "s", 0.6 * size, INK, 1.0, order=4.5)
         if any(ending.torn for ending in self.endings):
-            self.legend.append((self._sample_torn, "never woken"))
+            self.legend.append((self._sample_torn, "a wait that did not end"))
 
     # ------------------------------------------------------------------------------------- the legend
 

@@ -137,7 +137,11 @@ class Sheet:
         )
 
     def arrows(self, arrows: Iterable[tuple[Point, Point]], colour: str, edge: str) -> None:
-        """Draw thin arrows, their shafts below the bars and their heads above everything but texts."""
+        """Draw thin arrows, their shafts above everything but texts, their heads also above these.
+
+        Args:
+            edge: the colour that parts them from what they cross, or ``"none"``.
+        """
         shafts, heads = [], []
         for begin, end in arrows:
             run, rise = (end[0] - begin[0]) / self.pixel, end[1] - begin[1]
@@ -152,8 +156,16 @@ class Sheet:
             shafts.append([begin, back(4.0, 0.0)])
             heads.append([end, back(6.0, 2.8), back(6.0, -2.8)])
         # Some lead out of the stretch that is shown.
-        self.lines(shafts, colour, 0.8, order=1.5, clip=True)
-        self.shapes(heads, colour, order=4, edge=edge, clip=True)
+        self.parted_lines(shafts, colour, 0.8, edge, clip=True)
+        self.shapes(heads, colour, order=6.5, edge=edge, clip=True)
+
+    def parted_lines(
+        self, paths: Sequence[Sequence[Point]], colour: str, weight: float, edge: str, *, clip: bool = False
+    ) -> None:
+        """Draw lines across bars of other lanes: with an `edge`, so that they are seen to go on."""
+        if edge != "none":
+            self.lines(paths, edge, weight + 1.6, order=3.2, clip=clip)
+        self.lines(paths, colour, weight, order=3.3, clip=clip)
 
     def tear(self, x: float, top: float, bottom: float, ground: str) -> None:
         """Make the end of a bar look torn off."""
