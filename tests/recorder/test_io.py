@@ -199,7 +199,10 @@ threading.Thread(target=lambda: os.read(reading, 1), name="reader").start()
 """,
         timeout=1.0,
     )
-    assert "Never woken: reader waits for reading, writing (pipe, script.py:3)." in seen.timeline.summary()
+    assert (
+        "Still waiting when stopped: reader waits for reading, writing (pipe, script.py:3)."
+        in seen.timeline.summary()
+    )
 
 
 @posix
