@@ -15,6 +15,7 @@ from __future__ import annotations
 import _thread
 import sys
 import threading
+from types import MemberDescriptorType
 
 from . import fileformat, tape
 from .patching import caller, replace
@@ -49,11 +50,26 @@ def _say_what_is_wrong_with(args: Any, kwargs: Any) -> None:
 
 
 class _Kind(type):
-    """Makes `isinstance(one, type(other))` true of a recorded lock and one that is not, as of any two."""
+    """Makes a recorded lock and one that is not seem to be of one kind, which is that of C.
+
+    So `isinstance(one, type(other))` is true. And a method that stands in a slot (see the end) is a function
+    for whoever looks it up in the class, as `contextlib.ExitStack` does; `with` looks past this.
+    """
+
+    def __getattribute__(cls, name: str) -> Any:
+        found = super().__getattribute__(name)
+        return _method_in(found) if type(found) is MemberDescriptorType else found
 
     def __instancecheck__(cls, made: object) -> bool:
         alike = cls.__dict__.get("_alike")  # a subclass of the program's own is no such kind
         return super().__instancecheck__(made) or (alike is not None and isinstance(made, alike))
+
+
+def _method_in(slot: Any) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return slot.__get__(self)(*args, **kwargs)
+
+    return method
 
 
 def _wait(acquire: Callable[..., bool], number: int, timeout: float = -1) -> bool:

@@ -294,6 +294,26 @@ def test_the_main_thread_waits_at_the_end_for_the_others():
     assert seen.waits["MainThread"] == [("join", "the other threads")]
 
 
+def test_whoever_looks_a_method_up_in_the_class_finds_a_function():
+    seen = recorded(
+        """
+import asyncio, contextlib, threading
+locks = [threading.Lock(), threading.RLock(), threading.Condition(), threading.Semaphore()]
+with contextlib.ExitStack() as stack:
+    for lock in locks: stack.enter_context(lock)
+with contextlib.ExitStack() as stack:
+    for lock in locks: lock.acquire(); stack.push(lock)
+async def main():
+    async with contextlib.AsyncExitStack() as stack: stack.enter_context(locks[0])
+asyncio.run(main())
+print(type(locks[0]).acquire(locks[0], timeout=1), type(locks[0]).__exit__(locks[0], None, None), locks[0].locked())
+"""
+    )
+    assert seen.run.stderr == ""
+    assert seen.run.stdout == "True None False\n"
+    assert [hold[1] for hold in seen.holds].count("locks[0]") == 4
+
+
 def test_a_deadlock_is_named():
     seen = recorded(
         """
