@@ -47,7 +47,7 @@ PAGE_OF_TEXT = 2
 # What a lane does. `number` names the object it does it to, unless said otherwise.
 BEGIN = 3  # the lane's first event; detail: the number of the lane; number: that of its Thread object, or 0
 END = 4  # its last; `detail` and `number` as for CPU
-WAIT = 5  # it may have to wait from here on; detail: which side of a queue
+WAIT = 5  # it may have to wait from here on; detail: which side of a queue, and perhaps TIMED
 GOT = 6  # the wait ended, and it has what it waited for; detail as for WAIT, or CLOSED
 GAVE_UP = 7  # the wait ended without: a timeout or an exception
 TAKE = 8  # it has the lock, without having waited
@@ -72,6 +72,8 @@ EMPTY = 0
 FULL = 1
 UNFINISHED = 2  # of a join(), which waits for task_done(): not every item has been dealt with
 CLOSED = 3  # it was shut down, which ends every wait
+
+TIMED = 1 << 23  # of a wait that has a timeout, and so ends by itself
 
 # Numbers that mean the same in every process.
 SLEEP = 1

@@ -72,7 +72,8 @@ def channel(descriptor: Any, *, define_sockets: bool = False) -> int:
     number = _channels.get(identity, PIPE)
     # One that another process made, or the standard library. Without an inode, it has no identity.
     if number == PIPE and status.st_ino and (kind == _FIFO or (kind == _SOCKET and define_sockets)):
-        number = _remember([identity], tape.define("pipe", "a pipe", key=_key([identity])))
+        what = "pipe" if kind == _FIFO else "socket"
+        number = _remember([identity], tape.define(what, f"a {what}", key=_key([identity])))
     return number
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+TIMED_WAIT = WAIT | fileformat.TIMED << 32
 TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
 
 _OWN = vars(threading)  # what it makes for itself is found out quickly: there is a lock in every Thread
@@ -73,7 +74,7 @@ def _method_in(slot: Any) -> Callable[..., Any]:
 
 
 def _wait(acquire: Callable[..., bool], number: int, timeout: float = -1) -> bool:
-    record(WAIT | number)
+    record((WAIT if timeout < 0 else TIMED_WAIT) | number)
     got = False
     try:
         got = acquire(True, timeout)
@@ -245,7 +246,7 @@ class RLock(_thread.RLock, metaclass=_Kind):  # type: ignore[misc]
         return True
 
     def _wait(self, timeout: float) -> bool:
-        record(WAIT | self._number)
+        record((WAIT if timeout < 0 else TIMED_WAIT) | self._number)
         got = False
         try:
             got = super().acquire(True, timeout)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 START = fileformat.START << 56
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+TIMED_WAIT = WAIT | fileformat.TIMED << 32
 TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
 PUT = fileformat.PUT << 56
 PIPE = fileformat.PIPE
@@ -51,7 +52,7 @@ def process(module: Any) -> None:
         if not number:
             original_join(self, timeout)
             return
-        record(WAIT | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         end = GAVE_UP
         try:
             original_join(self, timeout)
@@ -101,7 +102,7 @@ def synchronize(module: Any) -> None:
                 return True
             if not block:
                 return False
-            record(WAIT | number)
+            record((WAIT if timeout is None else TIMED_WAIT) | number)
             got = False
             try:
                 got = bool(acquire_now(True, timeout))
@@ -243,7 +244,8 @@ def _get(cls: Any) -> None:
 
     def get(self: Any, *args: Any, **kwargs: Any) -> Any:
         number = number_of(self)
-        record(WAIT | number)
+        timeout = args[1] if len(args) > 1 else kwargs.get("timeout")
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         end = GAVE_UP
         try:
             item = original(self, *args, **kwargs)
@@ -309,7 +311,7 @@ def connection(module: Any) -> None:
         if timeout is not None and timeout <= 0:
             return bool(original_poll(self, timeout))
         number = _number_of_connection(self)
-        record(WAIT | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         ready = False
         try:
             ready = bool(original_poll(self, timeout))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+TIMED_WAIT = WAIT | fileformat.TIMED << 32
 PUT, SIGNAL, UNDONE = fileformat.PUT << 56, fileformat.SIGNAL << 56, fileformat.UNDONE << 56
 
 
@@ -54,7 +55,7 @@ def _waits(cls: Any, name: str) -> None:
         number = self.__dict__.get(NUMBER, 0)
         if not number or self._state not in ("PENDING", "RUNNING"):
             return original(self, timeout)
-        record(WAIT | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         try:
             return original(self, timeout)
         finally:

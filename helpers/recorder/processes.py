@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 KILL, REAP, EXIT = fileformat.KILL << 56, fileformat.REAP << 56, fileformat.EXIT << 56
 FORK, CHILD = fileformat.FORK << 56, fileformat.CHILD << 56
+TIMED_WAIT = WAIT | fileformat.TIMED << 32
 START, UNDONE = fileformat.START << 56, fileformat.UNDONE << 56
 
 _forks = itertools.count(1)
@@ -108,8 +109,8 @@ def popen(module: Any) -> None:
         tape.define_process(number, self.pid)
 
     replace(cls, "__init__", same_face(__init__, original))
-    for name in ("wait", "communicate"):
-        _waiting_for_a_command(cls, name)
+    for name, at in (("wait", 0), ("communicate", 1)):
+        _waiting_for_a_command(cls, name, at)
 
 
 def _first_word(command: Any) -> str:
@@ -121,14 +122,16 @@ def _first_word(command: Any) -> str:
         return "a command"
 
 
-def _waiting_for_a_command(cls: Any, name: str) -> None:
+def _waiting_for_a_command(cls: Any, name: str, at: int) -> None:
+    """Replace a method; `at`: where the timeout stands among its arguments."""
     original = getattr(cls, name)
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         number = self.__dict__.get(NUMBER, 0)
         if not number or self.returncode is not None:
             return original(self, *args, **kwargs)
-        record(WAIT | number)
+        timeout = kwargs.get("timeout", (*args, None, None)[at])
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         try:
             return original(self, *args, **kwargs)
         finally:

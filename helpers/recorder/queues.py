@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+TIMED_WAIT = WAIT | fileformat.TIMED << 32
 PUT, TOOK, UNDONE = fileformat.PUT << 56, fileformat.TOOK << 56, fileformat.UNDONE << 56
 SIGNAL = fileformat.SIGNAL << 56
 FULL, UNFINISHED, CLOSED = fileformat.FULL << 32, fileformat.UNFINISHED << 32, fileformat.CLOSED << 32
@@ -65,7 +66,7 @@ def _queue(queue: Any) -> None:
             except BaseException:
                 record(UNDONE | number)
                 raise
-        record(WAIT | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         end = GAVE_UP
         try:
             item = original_get(self, block, timeout)
@@ -101,7 +102,7 @@ def _queue(queue: Any) -> None:
                 raise
             else:
                 return
-        record(WAIT | FULL | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | FULL | number)
         end = GAVE_UP
         try:
             original_put(self, item, block, timeout)
@@ -204,7 +205,7 @@ def _methods(bare: Any, empty: type[Exception]) -> dict[str, Callable[..., Any]]
         elif not block or not bare.empty(self):
             return bare.get(self, block, timeout)
         number = number or fileformat.INTERNAL
-        record(WAIT | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         end = GAVE_UP
         try:
             item = bare.get(self, block, timeout)

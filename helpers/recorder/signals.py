@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+TIMED_WAIT = WAIT | fileformat.TIMED << 32
 TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
 SIGNAL, TIMED_OUT = fileformat.SIGNAL << 56, fileformat.TIMED_OUT << 56
 
@@ -90,7 +91,7 @@ def _event() -> None:
             number = number_of(self)
         if not number or self.is_set():
             return original(self, timeout)
-        record(WAIT | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         was_set = False
         try:
             was_set = original(self, timeout)
@@ -164,7 +165,7 @@ def _condition() -> None:
                 return original(self, timeout)
             finally:
                 record(GOT | fileformat.INTERNAL)
-        record(WAIT | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         notified = original(self, timeout)
         if not notified:
             record(TIMED_OUT | number)
@@ -197,7 +198,7 @@ def recorded_acquire(original: Callable[..., bool]) -> Callable[..., bool]:
             record(TAKE | number)
         if taken or not blocking:
             return taken
-        record(WAIT | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         got = False
         try:
             got = original(self, blocking, timeout)
@@ -246,7 +247,8 @@ def _barrier() -> None:
         number = number_of(self)
         if not number:
             return original(self, timeout)
-        record(WAIT | number)
+        timed = timeout is not None or self._timeout is not None
+        record((TIMED_WAIT if timed else WAIT) | number)
         kind = GAVE_UP
         try:
             place = original(self, timeout)

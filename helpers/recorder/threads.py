@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 START = fileformat.START << 56
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
+TIMED_WAIT = WAIT | fileformat.TIMED << 32
 UNDONE, RAISED = fileformat.UNDONE << 56, fileformat.RAISED << 56
 
 
@@ -55,7 +56,7 @@ def _thread_class() -> None:
             # Started before the recording began.
             number = self.__dict__[NUMBER] = tape.define("Thread", self.name)
             tape.define_thread(number, self.ident)
-        record(WAIT | number)
+        record((WAIT if timeout is None else TIMED_WAIT) | number)
         end = GAVE_UP
         try:
             original_join(self, timeout)

@@ -41,6 +41,7 @@ SEMAPHORES = {
     "multiprocessing.BoundedSemaphore",
 }
 SHARED_QUEUES = ["multiprocessing.Queue", "multiprocessing.JoinableQueue", "multiprocessing.SimpleQueue"]
+SIDES = {fileformat.EMPTY: "empty", fileformat.FULL: "full", fileformat.UNFINISHED: "unfinished"}
 PIPES = ["pipe", "socket", "multiprocessing.Pipe"]
 _STATES = {"Thread": "join", "Process": "join", "sleep": "sleep"} | dict.fromkeys(PIPES, "io")
 # Processes that multiprocessing starts for itself, by a piece of their command line.
@@ -690,14 +691,21 @@ def _stuck(
         if idle or lanes[lane].ending not in ("alive", "stopped"):
             continue
         holder, copied_from = thread_lane.get(on), None
-        for hold in open_holds[open_holds["lock"] == on] if objects[on].kind in LOCKS else ():
-            if objects[on].kind.startswith("multiprocessing.") or lanes[hold["lane"]].pid == lanes[lane].pid:
-                holder = int(hold["lane"])
+        holders = [
+            int(hold["lane"])
+            for hold in open_holds[open_holds["lock"] == on]
+            if objects[on].kind.startswith("multiprocessing.") or lanes[hold["lane"]].pid == lanes[lane].pid
+        ]
+        # Of several permits of a semaphore any one would do.
+        if holders and (objects[on].kind in LOCKS or len(holders) == 1):
+            holder = holders[-1]
         if holder is None and objects[on].kind in LOCKS:
             copied_from = _held_at_fork(events, family, holds, lane, on)
-        since = (int(row["start"]) - zero) / 1e9
-        stuck.append(Stuck(lane, since, state_of(objects[on].kind), objects[on], holder, copied_from))
-    return Deadlock(tuple(stuck), cycle({each.lane: each.holder for each in stuck}))
+        since, state = (int(row["start"]) - zero) / 1e9, state_of(objects[on].kind)
+        side = SIDES[row["side"]] if state == "queue" else ""
+        stuck.append(Stuck(lane, since, state, objects[on], holder, copied_from, bool(row["timed"]), side))
+    # Who waits with a timeout goes on some time, and whatever it holds may be let go.
+    return Deadlock(tuple(stuck), cycle({each.lane: None if each.timed else each.holder for each in stuck}))
 
 
 def _held_at_fork(events: _Events, family: _Family, holds: Array, lane: int, on: int) -> int | None:

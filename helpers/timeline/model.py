@@ -163,9 +163,13 @@ class Stuck(NamedTuple):
         since: seconds.
         state: one of `STATES`.
         on: what it waits for.
-        holder: number of the lane that holds it (a lock) or is it (a join), or None where nobody does.
+        holder: number of the lane that holds it (a lock, or the one permit of a semaphore that is held) or
+            is it (a join), or None where nobody does.
         copied_from: number of the lane that held the lock when a fork copied it into this process. The
             copy stays locked, and the thread that would release it does not exist here.
+        timed: it would have ended by a timeout.
+        side: of a queue: ``"empty"``, ``"full"``, or ``"unfinished"``: a join that waits until all items
+            are dealt with.
     """
 
     lane: int
@@ -174,6 +178,8 @@ class Stuck(NamedTuple):
     on: SyncObject
     holder: int | None
     copied_from: int | None = None
+    timed: bool = False
+    side: str = ""
 
 
 class Deadlock(NamedTuple):

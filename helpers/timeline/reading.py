@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 _RESERVED = {
     fileformat.SLEEP: SyncObject("sleep", "a sleep"),
     fileformat.AT_EXIT: SyncObject("Thread", "the other threads"),
-    fileformat.PIPE: SyncObject("pipe", "a pipe"),
+    fileformat.PIPE: SyncObject("pipe", "a pipe or socket"),
     fileformat.ANY_CHILD: SyncObject("Process", "any child"),
     fileformat.INTERNAL: SyncObject("Condition", "something of the standard library", internal=True),
 }

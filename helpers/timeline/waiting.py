@@ -17,7 +17,8 @@ Array = npt.NDArray[Any]
 EVENT = np.dtype(
     [("lane", "i4"), ("time", "i8"), ("kind", "u1"), ("detail", "i4"), ("number", "i8"), ("on", "i4")]
 )
-# The waits of all lanes: `side` is that of a queue, `got` is false for a timeout or an exception.
+# The waits of all lanes: `side` is that of a queue, `timed` says that it has a timeout, `got` is false where
+# it ended by that or by an exception.
 WAIT = np.dtype(
     [
         ("lane", "i4"),
@@ -25,6 +26,7 @@ WAIT = np.dtype(
         ("end", "i8"),
         ("on", "i4"),
         ("side", "u1"),
+        ("timed", "?"),
         ("got", "?"),
         ("open", "?"),
     ]
@@ -84,7 +86,8 @@ def waits(events: Array, died: Array) -> Array:
     found["lane"] = chosen["lane"][first]
     found["start"] = chosen["time"][first]
     found["on"] = chosen["on"][first]
-    found["side"] = chosen["detail"][first]
+    found["side"] = chosen["detail"][first] & ~fileformat.TIMED
+    found["timed"] = chosen["detail"][first] & fileformat.TIMED != 0
     found["end"] = np.where(closed, chosen["time"][end_at], died[found["lane"]])
     found["got"] = closed & (chosen["kind"][end_at] == fileformat.GOT)
     found["open"] = ~closed

@@ -37,6 +37,12 @@ SHOWS = {
     "io": "waits for input or output",
     "sleep": "sleeps",
 }
+LISTED = 10  # so many names are said
+_SIDES = {
+    "empty": "for an item of {}",
+    "full": "for room in {}",
+    "unfinished": "for all items of {} to be done",
+}
 _DOING = {
     "running": "running",
     "lock": "waiting for locks",
@@ -189,8 +195,11 @@ def _lines(lives: Iterator[_Life]) -> list[str]:
 
 
 def _listed(names: Sequence[str], noun: str) -> str:
-    if len(names) > 4:
+    """The names; of many that differ in a number only, the first and the last."""
+    if len(names) > 4 and len({re.sub(r"\d+", "", name) for name in names}) == 1:
         return f"{names[0]} to {names[-1]} ({len(names)} {noun})"
+    if len(names) > LISTED:
+        names = [*names[:LISTED], f"{len(names) - LISTED} more {noun}"]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -221,26 +230,31 @@ def _hopeless(wait: Stuck, timeline: Timeline, family: Family) -> bool:
     """Whether nobody could have ended the wait: in the end it waits for a deadlock, or for what is lost."""
     waits = {each.lane: each for each in timeline.stuck.waits}
     passed: set[int] = set()
-    while wait.holder is not None and wait.lane not in passed:
+    while wait.holder is not None and not wait.timed and wait.lane not in passed:
         passed.add(wait.lane)
         if family.lanes[wait.holder].ending not in ("alive", "unfinished", "stopped"):
             return True
         if wait.holder not in waits:
             return False
         wait = waits[wait.holder]
-    return wait.lane in passed or wait.copied_from is not None
+    return not wait.timed and (wait.lane in passed or wait.copied_from is not None)
 
 
 def _for_what(wait: Stuck, family: Family) -> str:
+    text = _SIDES.get(wait.side, "for {}").format(
+        f"{wait.on.name} to end" if wait.state == "join" else _thing(wait.on)
+    )
+    if wait.timed:
+        text += ", with a timeout"
     if wait.state == "join":
-        return f"for {wait.on.name} to end"
-    text = f"for {_thing(wait.on)}"
+        return text
     if wait.holder == wait.lane:
         return f"{text}, which it holds itself"
     if wait.holder is not None:
         holder = family.lanes[wait.holder]
         fates = {"alive": "", "unfinished": "", "stopped": "", "killed": ", which was killed"}
-        return f"{text}, held by {family.name(holder)}{fates.get(holder.ending, ', which has ended')}"
+        how = "held by" if wait.state == "lock" else "its permit held by"
+        return f"{text}, {how} {family.name(holder)}{fates.get(holder.ending, ', which has ended')}"
     if wait.copied_from is not None:
         former = family.name(family.lanes[wait.copied_from])
         return f"{text}, which {former} held when this process was forked: nobody here can release it"

@@ -133,7 +133,7 @@ if __name__ == "__main__":
         timeout=30,
     )
     assert seen.run.stdout == "{'a': 1}\n"
-    assert ("io", "a pipe") in seen.waits["MainThread"]
+    assert ("io", "a socket") in seen.waits["MainThread"]
     manager = next(lane for lane in seen.timeline.lanes if lane.process.startswith("SyncManager"))
     waits = {
         span.state

@@ -314,6 +314,57 @@ print(type(locks[0]).acquire(locks[0], timeout=1), type(locks[0]).__exit__(locks
     assert [hold[1] for hold in seen.holds].count("locks[0]") == 4
 
 
+def test_who_waits_with_a_timeout_is_in_no_deadlock():
+    seen = recorded(
+        """
+import threading
+left, right = threading.Lock(), threading.Lock()
+both = threading.Barrier(3)
+def take(first, second, timeout):
+    with first:
+        both.wait()
+        second.acquire(timeout=timeout)
+for name, pair in (("L", (left, right, 500)), ("R", (right, left, -1))):
+    threading.Thread(target=take, args=pair, name=name).start()
+both.wait()
+""",
+        timeout=1,
+    )
+    assert not seen.timeline.stuck.cycle
+    assert seen.timeline.summary().splitlines()[-2:] == [
+        "Still waiting when stopped: L waits for right (Lock, script.py:3), with a timeout, held by R.",
+        "Still waiting when stopped: R waits for left (Lock, script.py:3), held by L.",
+    ]
+
+
+def test_words_say_what_of_a_queue_and_whose_permit():
+    seen = recorded(
+        """
+import queue, threading
+jobs, full, permits = queue.Queue(), queue.Queue(1), threading.Semaphore(1)
+jobs.put(1)
+full.put(1)
+def leak(): permits.acquire(); permits.release(); permits.acquire()
+leaker = threading.Thread(target=leak, name="leaker"); leaker.start(); leaker.join()
+def work():
+    jobs.get()
+    jobs.get()
+threading.Thread(target=work, name="worker").start()
+threading.Thread(target=jobs.join, name="joiner").start()
+threading.Thread(target=full.put, args=(2,), name="putter").start()
+threading.Thread(target=permits.acquire, name="next").start()
+""",
+        timeout=1,
+    )
+    said = seen.timeline.summary()
+    assert "worker waits for an item of jobs (queue.Queue, script.py:3)." in said
+    assert "joiner waits for all items of jobs (queue.Queue, script.py:3) to be done." in said
+    assert "putter waits for room in full (queue.Queue, script.py:3)." in said
+    assert (
+        "Never woken: next waits for permits (Semaphore, script.py:3), its permit held by leaker, which has ended."
+    ) in said
+
+
 def test_a_deadlock_is_named():
     seen = recorded(
         """
