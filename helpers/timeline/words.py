@@ -28,7 +28,7 @@ _BORN = {
 # What a stretch of one lane shows: in the picture's legend, and as a slice's name in Perfetto.
 SHOWS = {
     "running": "running",
-    "starved": "ready, without a CPU",
+    "starved": "little CPU: not its turn, or blocked unseen",
     "woken": "woken, not yet running",
     "lock": "waits for a lock",
     "signal": "waits for a signal",

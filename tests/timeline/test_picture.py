@@ -177,7 +177,7 @@ def test_of_the_time_of_running_only_the_part_with_a_cpu_has_its_colour(turns: i
         height[name] = running.sum() / len(running)
     assert height["busy"] == height["unknown"]
     assert height["starved"] == pytest.approx(0.25 * height["busy"], abs=0.2 * height["busy"])
-    assert {"CPU 25 %", "ready, without a CPU"} <= words(figure)
+    assert {"CPU 25 %", SHOWS["starved"]} <= words(figure)
     assert len([text for text in words(figure) if text.startswith("CPU")]) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from helpers.timeline import Timeline
 from helpers.timeline.words import waits
@@ -228,3 +229,39 @@ def test_a_million_spans_are_summed_up_at_once() -> None:
     assert total == 80.0 or abs(total - 80.0) < 1e-6
     assert len(waits(timeline).splitlines()) == 8
     assert timeline.summary().splitlines()[0] == "1 process, 8 threads."
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        (["a", "b"], "a and b"),
+        ([f"worker {n}" for n in range(6)], "worker 0 to worker 5 (6 threads)"),
+        (["anna", "bert", "cleo", "dora", "emil"], "anna, bert, cleo, dora and emil"),
+        ([*"abcdefghijkl"], "a, b, c, d, e, f, g, h, i, j and 2 more threads"),
+    ],
+)
+def test_only_a_numbered_series_is_cut_to_its_ends(names: list[str], listed: str) -> None:
+    story = Story()
+    main = story.lane()
+    story.did(main, "running", 1.0)
+    for name in names:
+        story.did(story.started(main, 0.1, name), "running", 1.0)
+    assert story.told().summary().splitlines()[-1] == f"{listed}, started by MainThread: ended."
+
+
+def test_whether_a_stopped_wait_would_have_ended_is_not_known_unless_nobody_could_end_it() -> None:
+    story = Story()
+    lock, ready = story.thing("Lock", "lock"), story.thing("Event", "ready")
+    main = story.lane()
+    dead = story.started(main, 0.1, "dead")
+    story.did(dead, "running", 0.2)
+    for name, what, holder in (("hopeless", lock, dead), ("hopeful", ready, None)):
+        lane = story.started(main, 0.2, name)
+        story.did(lane, "lock" if what == lock else "signal", 1.0, what)
+        story.never(lane, holder=holder)
+        story.ends(lane, "stopped")
+    story.did(main, "running", 1.0)
+    assert story.told().summary().splitlines()[-2:] == [
+        "Never woken: hopeless waits for lock (Lock, demo.py:3), held by dead, which has ended.",
+        "Still waiting when stopped: hopeful waits for ready (Event, demo.py:3).",
+    ]
