@@ -103,4 +103,5 @@ NAME = "N"  # name of this process
 THREAD = (
     "T"  # number of a Thread object that did not start its thread, such as the main one's; that one's ident
 )
+OWNER = "O"  # number of what an __init__ made; file, line and class of the object that it is a part of
 RENAME = "R"  # number of a Thread object, the name it has been given since

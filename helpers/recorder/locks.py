@@ -18,12 +18,13 @@ import threading
 from types import MemberDescriptorType
 
 from . import fileformat, tape
-from .patching import caller, replace
+from .patching import caller, is_internal, owner, replace
 from .tape import NO_ROOM, now, pack_into, record, turn_page
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
     from typing import Any
 
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
@@ -156,7 +157,9 @@ class Lock(metaclass=_Kind):
         file, line, internal = caller(frame)
         if internal:
             return _thread.allocate_lock()
-        return cls.around(_thread.allocate_lock(), tape.define("Lock", file=file, line=line))
+        number = tape.define("Lock", file=file, line=line)
+        tape.define_owner(number, *owner(frame))
+        return cls.around(_thread.allocate_lock(), number)
 
     @classmethod
     def around(cls, lock: Any, number: int) -> Lock:
@@ -219,17 +222,17 @@ class RLock(_thread.RLock, metaclass=_Kind):  # type: ignore[misc]
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs:
             _say_what_is_wrong_with(args, kwargs)
-        file, line, internal = caller(sys._getframe(1))
-        if internal:
-            return _thread.RLock()
-        return cls.made_at(file, line)
+        frame = sys._getframe(1)
+        return _thread.RLock() if is_internal(frame) else cls.made_by(frame)
 
     @classmethod
-    def made_at(cls, file: str, line: int) -> RLock:
-        """Make one as if by that line of the program."""
+    def made_by(cls, frame: FrameType | None) -> RLock:
+        """Make one as if by the line of the program that runs in `frame`."""
         self = super().__new__(cls)
         self._depth = 0
+        file, line, _ = caller(frame)
         self._number = tape.define("RLock", file=file, line=line)
+        tape.define_owner(self._number, *owner(frame))
         return self
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:

@@ -89,18 +89,18 @@ class _Unbound(staticmethod):  # type: ignore[type-arg]
         return itemgetter(0), ((replaced.__wrapped__,),)
 
 
-def caller(frame: FrameType | None, made: object = None) -> tuple[str, int, bool]:
-    """Find who makes an object: the file and line, and whether that is in the standard library.
-
-    Args:
-        frame: where to begin to look.
-        made: the object being made; its own `__init__` and those of subclasses are passed over.
-    """
-    while frame is not None and made is not None and _is_init_of(frame, made):
-        frame = frame.f_back
+def caller(frame: FrameType | None) -> tuple[str, int, bool]:
+    """Say who makes an object: the file and line, and whether that is in the standard library."""
     if frame is None:
         return "", 0, True
     return frame.f_code.co_filename, frame.f_lineno, is_internal(frame)
+
+
+def maker(frame: FrameType | None, made: object) -> FrameType | None:
+    """Find who makes an object, from `frame` on; its own `__init__`, and those of subclasses, do not."""
+    while frame is not None and _is_init_of(frame, made):
+        frame = frame.f_back
+    return frame
 
 
 def user_frame(frame: FrameType | None) -> tuple[str, int]:
@@ -115,6 +115,18 @@ def user_frame(frame: FrameType | None) -> tuple[str, int]:
 def is_internal(frame: FrameType) -> bool:
     """Whether what runs there is in the standard library, or in what a notebook runs on."""
     return (frame.f_globals.get("__name__") or "").partition(".")[0] in INTERNAL
+
+
+def owner(frame: FrameType | None) -> tuple[str, int, str]:
+    """Where the program makes the object whose `__init__` is running in `frame`, and that one's class.
+
+    The line is 0 where there is no such object.
+    """
+    if frame is None or frame.f_code.co_name != "__init__":
+        return "", 0, ""
+    made = frame.f_locals.get("self")
+    file, line, internal = caller(maker(frame, made))
+    return file, 0 if internal else line, type(made).__name__
 
 
 def _is_init_of(frame: FrameType, made: object) -> bool:

@@ -12,7 +12,7 @@ import threading
 
 from . import fileformat, tape
 from .locks import RLock
-from .patching import NUMBER, caller, replace, same_face
+from .patching import NUMBER, caller, maker, owner, replace, same_face
 from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
@@ -55,8 +55,11 @@ def _name_in_main(made: object) -> str:
 
 def give_number(made: Any, module: str = "") -> int:
     """Define an object that is being made two frames further up, unless the standard library makes it."""
-    file, line, internal = caller(sys._getframe(2), made)
+    frame = maker(sys._getframe(2), made)
+    file, line, internal = caller(frame)
     number = 0 if internal else tape.define(module + _kind_of(made), file=file, line=line)
+    if number:
+        tape.define_owner(number, *owner(frame))
     setattr(made, NUMBER, number)
     return number
 
@@ -140,8 +143,7 @@ def _condition() -> None:
             return
         number = give_number(self)
         if number and lock is None:
-            file, line, _ = caller(sys._getframe(1), self)
-            lock = RLock.made_at(file, line)
+            lock = RLock.made_by(maker(sys._getframe(1), self))
         init(self, lock)
         if number:
             follow(self, number)
@@ -267,7 +269,7 @@ def _timer() -> None:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        file, line, internal = caller(sys._getframe(1), self)
+        file, line, internal = caller(maker(sys._getframe(1), self))
         if not internal:
             # The library's own event, for which it waits until its time has come, or cancel() sets it.
             setattr(self.finished, NUMBER, tape.define("Timer", file=file, line=line))

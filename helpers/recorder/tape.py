@@ -278,6 +278,15 @@ def define(
     return number
 
 
+def define_owner(number: int, file: str, line: int, kind: str) -> None:
+    """Write down which line makes the object that the one with this number is a part of, and its class.
+
+    Nothing is written where the line is 0.
+    """
+    if line:
+        _say(_line(fileformat.OWNER, str(number), file[-1000:], str(line), kind[:200]))
+
+
 def rename(number: int, name: str) -> None:
     """Write down that the Thread object with this number has another name now."""
     _say(_line(fileformat.RENAME, str(number), name[:200]))

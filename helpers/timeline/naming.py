@@ -54,18 +54,22 @@ class NameFinder:
             The name it is assigned to (``"lock"``, ``"self.not_empty"``, ``"forks[2]"``), or the
             kind and the line.
         """
+        maker = kind.rpartition(".")[2]
+        if name := self.assigned(file, line, maker, nth):
+            return name
+        name = f"{maker} of line {line}" if line else maker
+        return name if nth == 0 else f"{name} ({nth + 1})"
+
+    def assigned(self, file: str, line: int, maker: str, nth: int) -> str:
+        """What it is assigned to, as in `find`; "" where it is not."""
         if file not in self._files:
             self._files[file] = _names(file)
         made = self._files[file].get(line, [])
-        maker = kind.rpartition(".")[2]
         # A class or function of the program's own may have made it: then any name of that line will do.
         made = [each for each in made if each.called == maker] or [each for each in made if each.names]
         # In turn, as often as the line is run; but a comprehension makes all of one before it goes on.
-        which, times = made[nth % len(made)] if made else None, nth // max(1, len(made))
-        if which is not None and which.names:
-            return which.name(times)
-        name = f"{maker} of line {line}" if line else maker
-        return name if nth == 0 else f"{name} ({nth + 1})"
+        which = made[nth % len(made)] if made else None
+        return which.name(nth // len(made)) if which is not None and which.names else ""
 
 
 def _names(file: str) -> dict[int, list[_Made]]:

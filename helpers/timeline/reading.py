@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,9 @@ _PARTS = {
 }
 
 
+_GENERATED = "<string>"  # the file of an `__init__` that `dataclasses` has written
+
+
 @dataclass
 class RecordedProcess:
     """What one process's files hold."""
@@ -56,9 +59,24 @@ class RecordedProcess:
     definitions: dict[int, tuple[str, ...]] = field(default_factory=dict)
     processes: dict[int, int] = field(default_factory=dict)  # number of a Process object -> pid
     joined: dict[int, int] = field(default_factory=dict)  # ident -> number of a Thread object, likewise
+    owners: dict[int, tuple[str, int, str]] = field(default_factory=dict)  # number -> file, line, class
     own_name: str = ""
     events: dict[int, Array] = field(default_factory=dict)  # by lane: times and codes
     objects: dict[int, int] = field(default_factory=dict)  # number -> index in the recording's objects
+
+
+class _Maker(NamedTuple):
+    """The line of the program that made an object.
+
+    Attributes:
+        alike: how many of its kind it has made in all.
+        nth: how many before this one.
+        nth_of_owner: how many of these are part of something that was made by the same line as its owner.
+    """
+
+    alike: int
+    nth: int
+    nth_of_owner: int
 
 
 class Recording:
@@ -91,7 +109,7 @@ class Recording:
         for process in self.processes.values():
             for lane, (ident, _, _) in process.lanes.items():
                 process.threads[lane] = process.joined.get(ident, 0)
-        self._nth = dict(self._count_makers())
+        self._makers = dict(self._count_makers())
         # What processes share is named where it was made, not where it arrived: the makers come first. And
         # a part of something is named by what says of what, not by the line of the library that made it.
         for only_named in (True, False):
@@ -135,21 +153,37 @@ class Recording:
     def _name(self, process: RecordedProcess, number: int) -> str:
         kind, name, file, line = process.definitions[number][:4]
         whole = _PARTS[kind][1] if kind in _PARTS else kind
-        name = name or self._names.find(file, int(line), whole, self._nth[process.name, number])
+        name = name or self._found(process, number, whole, file, int(line))
         return f"{kind} {name}" if kind in _PARTS else name
 
-    def _count_makers(self) -> Iterator[tuple[tuple[str, int], int]]:
-        """For each definition, how many of its kind came from the same line of its process before it.
+    def _found(self, process: RecordedProcess, number: int, kind: str, file: str, line: int) -> str:
+        made = self._makers[process.name, number]
+        # `self.lock` is a good name for one. Several are told apart by what the program calls their owners.
+        if number in process.owners and (made.alike > 1 or file == _GENERATED):
+            owner = self._names.assigned(*process.owners[number], made.nth_of_owner)
+            own = self._names.find(file, line, kind, 0)
+            if owner and own.startswith("self."):
+                return owner + own.removeprefix("self")
+            if owner and file == _GENERATED:
+                return f"{kind.rpartition('.')[2]} of {owner}"
+        return self._names.find(file, line, kind, made.nth)
+
+    def _count_makers(self) -> Iterator[tuple[tuple[str, int], _Maker]]:
+        """For each definition, by process and number: which it is of those that its line has made.
 
         What an earlier recording of a kernel defined, when it ran the same cell, does not count.
         """
         for process in self.processes.values():
-            seen: Counter[tuple[str, str, str, bool]] = Counter()
-            for number in sorted(process.definitions):
-                kind, _, file, line = process.definitions[number][:4]
-                made_at = (kind, file, line, number < process.first_number)
-                yield (process.name, number), seen[made_at]
-                seen[made_at] += 1
+            made_at = {
+                number: (*fields[:1], *fields[2:4], number < process.first_number)
+                for number, fields in sorted(process.definitions.items())
+            }
+            alike = Counter(made_at.values())
+            seen: Counter[tuple[Any, ...]] = Counter()
+            for number, place in made_at.items():
+                of_owner = place, process.owners.get(number)
+                yield (process.name, number), _Maker(alike[place], seen[place], seen[of_owner])
+                seen.update((place, of_owner))
 
     def _read(self, file: Path) -> None:
         data = np.fromfile(file, dtype=np.uint8)
@@ -214,7 +248,8 @@ class Recording:
             if parent is not None and number < process.first_number:
                 return self.object_of(parent, number)
             return -1
-        kind, name, file, line, internal, key = fields
+        kind, name, file, text, internal, key = fields
+        line = int(text)
         kind = kind.removeprefix("daemon ")
         keys = _keys(key)
         for each in keys:
@@ -226,7 +261,9 @@ class Recording:
                 kind = "multiprocessing.SimpleQueue"  # of a pool of processes
         elif not name:
             name = f"a {kind}" if internal == "1" else self._name(process, number)
-        made = SyncObject(kind, name, file.removeprefix(self._leave_out), int(line), internal == "1")
+        if file == _GENERATED:
+            file, line, _ = process.owners.get(number, (file, line, ""))
+        made = SyncObject(kind, name, file.removeprefix(self._leave_out), line, internal == "1")
         self.objects.append(made)
         for each in keys:
             self._by_key[each] = len(self.objects) - 1
@@ -276,6 +313,8 @@ def _read_text(process: RecordedProcess, text: bytes) -> None:
             process.lanes[int(fields[0])] = int(fields[1]), fields[2], fields[3] == "1"
         elif kind == fileformat.PROCESS:
             process.processes[int(fields[0])] = int(fields[1])
+        elif kind == fileformat.OWNER:
+            process.owners[int(fields[0])] = fields[1], int(fields[2]), fields[3]
         elif kind == fileformat.NAME:
             process.own_name = fields[0]
         elif kind == fileformat.THREAD:

@@ -181,10 +181,49 @@ for each in (a, b, one, two, *forks, accounts[0].guard, accounts[1].guard, mine,
 """
     )
     assert [hold[1] for hold in seen.holds] == [
-        "a", "b", "one", "two", "forks[0]", "forks[1]", "self.guard", "self.guard (2)", "mine", "Lock of line 12",
+        "a", "b", "one", "two", "forks[0]", "forks[1]", "accounts[0].guard", "accounts[1].guard", "mine", "Lock of line 12",
     ]  # fmt: skip
     lock = seen.timeline.holds[0].lock
     assert (lock.file, lock.line, lock.kind) == ("script.py", 6, "Lock")
+
+
+def test_parts_of_several_objects_are_named_after_these():
+    seen = recorded(
+        """
+import dataclasses, queue, threading
+class Base:
+    def __init__(self):
+        self.lock = threading.Lock()
+class Account(Base):
+    def __init__(self, number):
+        super().__init__()
+        self.number, self.changed = number, threading.Condition()
+@dataclasses.dataclass
+class Cell:
+    guard: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+class Bank:
+    def __init__(self): self.main = Account(0)
+def make(number): return Account(number)
+savings = Account(1)
+checking = Account(2)
+others, cell, bank = [Account(n) for n in (3, 4)], Cell(), Bank()
+for each in (savings, checking, *others, bank.main, make(5)):
+    with each.lock, each.changed: pass
+with cell.guard: pass
+"""
+    )
+    names = [hold[1] for hold in seen.holds]
+    assert names[::2][:5] == [
+        "savings.lock",
+        "checking.lock",
+        "others[0].lock",
+        "others[1].lock",
+        "self.main.lock",
+    ]
+    assert names[1::2][:2] == ["savings.changed", "checking.changed"]
+    assert names[10:] == ["self.lock (6)", "self.changed (6)", "Lock of cell"]
+    lock = seen.timeline.holds[-1].lock
+    assert (lock.file, lock.line) == ("script.py", 18)
 
 
 def test_threads_have_their_names_parents_and_ends():
