@@ -33,6 +33,50 @@ def text(cell: NotebookNode) -> str:
     return "".join(output.get("text", "") for output in cell.outputs)
 
 
+# Answers that look right and are not, as (exercise, what of its solution, what in its place).
+WRONG = {
+    "00_start_here": [
+        ("exercise-answer", "first.join()\nsecond.join()", "time.sleep(0.5)"),
+        (
+            "exercise-answer",
+            "first.start()\nsecond.start()\nfirst.join()\nsecond.join()",
+            "second.start()\nsecond.join()\nfirst.start()\nfirst.join()",
+        ),
+    ],
+    "01_fork": [
+        ("exercise-1-answer", "print(os.waitstatus_to_exitcode(status))", "print(5)"),
+        ("exercise-2-answer", 'print("starting child", n, flush=True)', 'print("child", n, flush=True)'),
+    ],
+    "03_threads": [("exercise-2-answer", "if number == 2:", "if number == 3:")],
+    "05_locks": [
+        ("exercise-1-answer", "with lock:", "if True:"),
+        ("exercise-2-answer", "key=lambda account: account.number", "key=lambda account: account.balance"),
+        ("exercise-2-answer", "with first.lock, second.lock:", "with first.lock:"),
+    ],
+    "06_semaphores": [("exercise-2-answer", "with semaphore:", "if True:")],
+    "07_events": [("exercise-2-answer", "stop.wait(timeout=30)", "stop.is_set()")],
+    "08_conditions": [
+        ("exercise-1-answer", "condition.wait_for(lambda: tickets > 0)", "if not tickets: condition.wait()"),
+        ("exercise-2-answer", "self.condition.wait_for(lambda: self.count <= 0)", "self.condition.wait()"),
+        ("exercise-2-answer", "self.condition.notify_all()", "self.condition.notify()"),
+    ],
+    "09_queues": [("exercise-2-answer", "queue = Queue()", "queue = Queue(maxsize=3)")],
+    "11_producer_consumer": [("exercise-1-answer", 'mechanism="queue"', 'mechanism="event"')],
+}
+
+
+def carried_out(cells: list[str], path: Path) -> list[NotebookNode]:
+    """What a notebook with these code cells has, run in a fresh kernel."""
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells]), path)
+    refresh(path)
+    return list(nbformat.read(path, as_version=4).cells)
+
+
+def setup(notebook: NotebookNode) -> str:
+    """The line that makes the magics known."""
+    return str(next(cell for cell in notebook.cells if cell.cell_type == "code").source.splitlines()[0])
+
+
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_solutions_solve(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
@@ -40,11 +84,21 @@ def test_solutions_solve(path: Path, tmp_path: Path) -> None:
     assert found, "a chapter has at least one exercise"
     for _, verdict, _ in found:
         assert "Not yet. Hint:" in text(verdict)
-    setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    solved = v4.new_notebook(cells=[v4.new_code_cell(setup.source.splitlines()[0])])
+    cells = [setup(notebook)]
     for _, verdict, code in found:
-        solved.cells += [v4.new_code_cell(code), v4.new_code_cell(verdict.source)]
-    nbformat.write(solved, tmp_path / path.name)
-    refresh(tmp_path / path.name)
-    verdicts = nbformat.read(tmp_path / path.name, as_version=4).cells[2::2]
+        cells += [code, verdict.source]
+    verdicts = carried_out(cells, tmp_path / path.name)[2::2]
     assert [text(cell).splitlines()[-1] for cell in verdicts] == ["Solved."] * len(found)
+
+
+@pytest.mark.parametrize("chapter", WRONG)
+def test_answers_that_only_look_right_do_not(chapter: str, tmp_path: Path) -> None:
+    notebook = nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=4)
+    solutions = {cell.id: (verdict.source, code) for cell, verdict, code in exercises(notebook)}
+    cells = [f"{setup(notebook)}\nfrom helpers.exercises import verdict"]
+    for exercise, right, wrong in WRONG[chapter]:
+        verdict, code = solutions[exercise]
+        assert code.count(right) == 1, right
+        cells += [code.replace(right, wrong), verdict]
+    verdicts = carried_out(cells, tmp_path / "wrong.ipynb")[2::2]
+    assert [text(cell).splitlines()[-1].partition(".")[0] for cell in verdicts] == ["Not yet"] * len(verdicts)
