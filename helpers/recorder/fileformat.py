@@ -100,6 +100,7 @@ DEFINE = "D"  # number, kind, name, file, line, internal (0 or 1), key shared be
 LANE = "L"  # of a lane that begins with no Thread object: lane, thread ident, name, daemon (0 or 1)
 PROCESS = "P"  # number of a Process object, process id
 NAME = "N"  # name of this process
+UNRECORDED = "U"  # command of a Python that is started without what makes it record
 THREAD = (
     "T"  # number of a Thread object that did not start its thread, such as the main one's; that one's ident
 )

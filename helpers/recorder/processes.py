@@ -107,6 +107,11 @@ def popen(module: Any) -> None:
             raise
         setattr(self, NUMBER, number)
         tape.define_process(number, self.pid)
+        ours = (sys._getframe(1).f_globals.get("__name__") or "").startswith(
+            "helpers."
+        )  # run_script's helper
+        if not ours and _is_python_that_does_not_record(command, kwargs.get("env")):
+            tape.define_unrecorded(" ".join([_first_word(command), *map(str, command[1:])]))
 
     replace(cls, "__init__", same_face(__init__, original))
     for name, at in (("wait", 0), ("communicate", 1)):
@@ -120,6 +125,24 @@ def _first_word(command: Any) -> str:
         return os.path.basename(os.fsdecode(words if isinstance(words, os.PathLike) else words[0]))
     except (TypeError, IndexError, KeyError):
         return "a command"
+
+
+def _is_python_that_does_not_record(command: Any, environment: Any) -> bool:
+    """Whether a command is a Python without the recorder's variables, or told not to look at them."""
+    if not isinstance(command, (list, tuple)) or not _first_word(command).startswith("python"):
+        return False
+    if (
+        environment is not None
+        and "HELPERS_RECORDING" in os.environ
+        and "HELPERS_RECORDING" not in environment
+    ):
+        return True
+    for word in command[1:]:
+        if not isinstance(word, str) or not word.startswith("-") or word[:2] in ("--", "-c", "-m"):
+            return False
+        if {"I", "E", "S"} & {*word}:
+            return True
+    return False
 
 
 def _waiting_for_a_command(cls: Any, name: str, at: int) -> None:

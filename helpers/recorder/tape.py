@@ -317,6 +317,11 @@ def number_of_process(pid: int) -> int:
     return _numbers_of_processes[pid]
 
 
+def define_unrecorded(command: str) -> None:
+    """Write down that a Python was started which does not record."""
+    _say(_line(fileformat.UNRECORDED, command[:200]))
+
+
 def define_name(name: str) -> None:
     """Write down what this process is called."""
     _say(_line(fileformat.NAME, name[:200]))

@@ -80,11 +80,6 @@ class Lane:
     how: str = ""
     cpu: float | None = None
 
-    @property
-    def label(self) -> str:
-        """The name to show beside the lane: of the thread, or of the process for its main thread."""
-        return self.thread
-
 
 class Span(NamedTuple):
     """A stretch of one lane in one state.

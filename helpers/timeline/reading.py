@@ -61,6 +61,7 @@ class RecordedProcess:
     joined: dict[int, int] = field(default_factory=dict)  # ident -> number of a Thread object, likewise
     owners: dict[int, tuple[str, int, str]] = field(default_factory=dict)  # number -> file, line, class
     own_name: str = ""
+    unrecorded: list[str] = field(default_factory=list)  # commands of Pythons that do not record
     events: dict[int, Array] = field(default_factory=dict)  # by lane: times and codes
     objects: dict[int, int] = field(default_factory=dict)  # number -> index in the recording's objects
 
@@ -128,6 +129,12 @@ class Recording:
             )
         if self._is_incomplete(folder, fileformat.LOST):
             self.notes.append("The recording stopped early, because its folder could no longer be written.")
+        unrecorded = [command for process in self.processes.values() for command in process.unrecorded]
+        for command in dict.fromkeys(unrecorded):
+            self.notes.append(
+                f"Not recorded: `{_shortened(command)}`. It ran without the variables that the recorder "
+                "sets (-I, -E, -S, or an env of its own)."
+            )
         if not os.path.isdir(folder):
             self.notes.append("There is no recording: its folder was removed while the program ran.")
         times = [records[:, 0].min() for p in self.processes.values() for records in p.events.values()]
@@ -270,6 +277,11 @@ class Recording:
         return len(self.objects) - 1
 
 
+def _shortened(command: str, most: int = 60) -> str:
+    """The beginning of a command."""
+    return command if len(command) <= most else f"{command[: most - 1]}…"
+
+
 def _keys(key: str) -> list[str]:
     """By what an object is known in several processes; either end of a pipe is enough."""
     if key.startswith(fileformat.ENDS):
@@ -315,6 +327,8 @@ def _read_text(process: RecordedProcess, text: bytes) -> None:
             process.processes[int(fields[0])] = int(fields[1])
         elif kind == fileformat.OWNER:
             process.owners[int(fields[0])] = fields[1], int(fields[2]), fields[3]
+        elif kind == fileformat.UNRECORDED:
+            process.unrecorded.append(fields[0])
         elif kind == fileformat.NAME:
             process.own_name = fields[0]
         elif kind == fileformat.THREAD:

@@ -263,6 +263,21 @@ print(child)
     )
     assert "returncode=0, stdout='_thread" in run.stdout
     assert [lane.thread for lane in run.timeline.lanes if lane.process == "main process"] == ["MainThread"]
+    (note,) = run.timeline.notes
+    assert note.startswith("Not recorded: `python") and f" {flag} -c import threading; lock = " in note
+
+
+def test_a_child_without_the_environment_is_said_once_and_one_that_records_is_not():
+    run = unchanged(
+        """
+import os, subprocess, sys
+for _ in range(2): subprocess.run([sys.executable, "-c", "1"], env={"PATH": os.environ["PATH"]}, check=True)
+subprocess.run([sys.executable, "-u", "-c", "1"], env={**os.environ, "MINE": "1"}, check=True)
+subprocess.run(["/bin/echo", "-E"], env={}, check=True)
+"""
+    )
+    (note,) = run.timeline.notes
+    assert note.startswith("Not recorded: `python") and " -c 1`" in note
 
 
 def test_a_recorded_program_that_runs_a_script():
@@ -279,6 +294,7 @@ print(run_script("print(1)", record=False).timeline.lanes)
     )
     assert run.stdout == "0 inner\n ['lock']\n()\n"
     assert run.timeline.lanes
+    assert not run.timeline.notes
 
 
 def test_a_recorded_program_that_records():
