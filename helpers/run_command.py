@@ -1,8 +1,8 @@
 """Record a script of one's own: ``python -m helpers run SCRIPT [ARGS …] [--timeline FILE] [--timeout S]``.
 
-The script's output passes through as it comes; what the recording shows is told in words on standard
-error at the end. The options below may stand before or after the script; whatever comes after a ``--``
-is the script's, even if it looks like one of them.
+The script reads this command's standard input, and its output passes through as it comes; what the
+recording shows is told in words on standard error at the end. The options below may stand before or after
+the script; whatever comes after a ``--`` is the script's, even if it looks like one of them.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def main(argv: list[str]) -> int:
         run = run_script(
             wish.script,
             args=wish.args,
+            stdin=None if sys.platform == "win32" else sys.stdin,
             timeout=wish.timeout,
             python=wish.python,
             keep=wish.keep,

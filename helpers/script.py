@@ -146,7 +146,7 @@ def run_script(
     source_or_path: str | os.PathLike[str],
     *,
     args: Sequence[str] = (),
-    stdin: str | None = None,
+    stdin: str | IO[Any] | None = None,
     timeout: float | None = 10.0,
     python: str | os.PathLike[str] | None = None,
     start_method: str | None = None,
@@ -168,7 +168,8 @@ def run_script(
         source_or_path: the text of the program, or the path of a file (a `Path`, or a text of one
             line that ends in ``.py``).
         args: the program's arguments.
-        stdin: what it can read from standard input; nothing if None.
+        stdin: what it can read from standard input: a text, or (not on Windows) all that is still to come
+            from an open file, a pipe or a terminal; nothing if None.
         timeout: the deadline in seconds; None for no deadline.
         python: the Python to run it, this one if None.
         start_method: the default of `multiprocessing` in the script, its own if None.
@@ -191,20 +192,18 @@ def run_script(
         KeyboardInterrupt: the caller was interrupted; the finished `Run` is its attribute ``run``.
     """
     path = _path(source_or_path)
-    _check(source_or_path, path, args, timeout, start_method, buffering)
+    _check(source_or_path, path, args, stdin, timeout, start_method, buffering)
     check_keep(keep)
     command = _python(python)
     where = os.path.abspath(cwd) if cwd is not None else os.getcwd()
     if not os.path.isdir(where):
         raise FileNotFoundError(f"cwd={cwd!r} is no folder: make it, or leave cwd out.")
-    with _temporary_folders() as (folder, recording_folder):
+    with _temporary_folders() as (folder, recording_folder), _readable(stdin, folder) as to_read:
         if path is None:
             file = folder / FILE_NAME
             file.write_bytes(str(source_or_path).encode("utf-8", "surrogatepass"))
         else:
             file = path
-        if stdin is not None:
-            (folder / "stdin").write_text(stdin, encoding="utf-8", newline="")
         temporary = folder / "tmp"
         temporary.mkdir()
         order = {
@@ -213,7 +212,7 @@ def run_script(
             # What the script leaves in its folder for temporary files goes with it.
             "env": {"TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
             | _environment(env, start_method, buffering, recording_folder if record else None, keep),
-            "stdin": str(folder / "stdin") if stdin is not None else None,
+            "stdin": to_read,
             "timeout": timeout,
             "stacks_signal": STACKS_SIGNAL,
             "tags": not supervisor.LINUX,
@@ -224,7 +223,7 @@ def run_script(
         trouble = watch.follow(order)
         if watch.report["error"]:
             raise trouble or OSError(f"{command} cannot run the script: {watch.report['error']}.")
-        run = _run(watch, Recording(recording_folder, leave_out=inside), timeout, file, stdin)
+        run = _run(watch, Recording(recording_folder, leave_out=inside), timeout, file)
     if trouble is not None:
         trouble.run = run  # type: ignore[attr-defined]
         raise trouble
@@ -260,6 +259,7 @@ def _check(
     source: object,
     path: Path | None,
     args: Sequence[str],
+    stdin: str | IO[Any] | None,
     timeout: float | None,
     start_method: str | None,
     buffering: str,
@@ -268,6 +268,8 @@ def _check(
         raise ValueError("The program is empty: give at least one line of Python.")
     if isinstance(args, str) or not all(isinstance(argument, str) for argument in args):
         raise ValueError(f'args must be a list of texts, such as ["--fast", "3"], not {args!r}.')
+    if supervisor.WINDOWS and not isinstance(stdin, str | None):
+        raise ValueError("On Windows stdin must be a text: a script cannot be given an open file there.")
     if timeout is not None and not timeout > 0:
         raise ValueError(
             f"timeout must be a number of seconds above 0, or None for no deadline, not {timeout!r}."
@@ -305,6 +307,26 @@ def _temporary_folders() -> Iterator[tuple[Path, Path]]:
             shutil.rmtree(recording, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _readable(stdin: str | IO[Any] | None, folder: Path) -> Iterator[str | int | None]:
+    """What the supervisor opens for the script to read: the path of a file, or a descriptor."""
+    if stdin is None:
+        yield None
+    elif isinstance(stdin, str):
+        file = folder / "stdin"
+        file.write_text(stdin, encoding="utf-8", newline="")
+        yield str(file)
+    else:
+        import fcntl
+
+        # A copy above the standard ones: in the supervisor, those are its ties to this process.
+        descriptor = fcntl.fcntl(stdin.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
 def make_recording_folder() -> str:
@@ -394,6 +416,7 @@ class _Watch:
             [sys.executable, *flags, supervisor.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pass_fds=[order["stdin"]] if isinstance(order["stdin"], int) else [],
             start_new_session=True,
         )
         trouble: BaseException | None = None
@@ -482,7 +505,7 @@ class _Watch:
         return text.replace(self._folder, "")
 
 
-def _run(watch: _Watch, recording: Recording, timeout: float | None, file: Path, stdin: str | None) -> Run:
+def _run(watch: _Watch, recording: Recording, timeout: float | None, file: Path) -> Run:
     report = watch.report
     root, began, ended = report["root"], report["began"], report["ended"]
     deaths = {pid: (at, os.waitstatus_to_exitcode(status)) for pid, (status, at) in report["deaths"].items()}
@@ -525,7 +548,8 @@ def _names(timeline: Timeline, root: int, commands: Mapping[int, str]) -> dict[i
 # What Python says at the end of a traceback, and what a learner should know about it.
 _SIGNS = {
     "EOFError: EOF when reading": (
-        "The script read from standard input, and there was nothing left: give it a text with stdin=."
+        "The script read from standard input, and there was nothing left: give it more, with stdin=, or by "
+        "a pipe where it is run by the command (echo Ada | python -m helpers run …)."
     ),
     "AttributeError: module 'os' has no attribute 'fork'": (
         "os.fork exists on Linux and macOS only: on Windows, look at the outputs saved in the notebook."

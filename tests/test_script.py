@@ -50,6 +50,37 @@ def test_arguments_stdin_folder_and_environment_arrive(tmp_path):
     assert run.stdout == f"['--fast', '3'] hello {tmp_path} blue False\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be handed on there")
+def test_an_open_file_is_read_from_where_it_stands(tmp_path):
+    (tmp_path / "names").write_text("Ada\nGrace\n")
+    with open(tmp_path / "names", "rb", buffering=0) as names:
+        names.seek(4)
+        run = run_script("print(input())", stdin=names)
+        assert (run.stdout, names.read()) == ("Grace\n", b"")
+
+
+@linux
+def test_of_a_pipe_to_the_script_nobody_else_keeps_an_end():
+    """Whoever writes into it must learn that the script reads no more."""
+    reading, writing = os.pipe()
+    with open(reading) as stdin, open(writing, "w"):
+        run = run_script(
+            """
+import os, time
+def held(process):
+    folder = f"/proc/{process}/fd"
+    files = [os.path.join(folder, each) for each in os.listdir(folder)]
+    return sum(os.path.exists(each) and os.path.samefile(each, "/proc/self/fd/0") for each in files)
+while held(os.getppid()):
+    time.sleep(0.01)
+print(held("self"))
+""",
+            stdin=stdin,
+            timeout=20,
+        )
+    assert run.stdout == "1\n"
+
+
 def test_a_file_runs_with_its_own_path(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("print(__file__)")

@@ -4,30 +4,77 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from helpers import Timeline
 from helpers.run_command import parse
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals, pipes and signals")
+
 ROOT = Path(__file__).parents[2]
 ECHO = "import sys, threading; threading.Thread(target=print, args=(sys.argv[1:],)).start()"
 
 
-def run(folder: Path, program: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, program: str, *words: str, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Write `program` to ``script.py`` and run the command line `words` in its folder."""
     (folder / "script.py").write_text(program)
     return subprocess.run(
         [sys.executable, "-P", "-m", "helpers.run_command", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=stdin,
         capture_output=True,
         text=True,
     )
+
+
+@contextmanager
+def terminal(folder: Path, program: str, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The same in a terminal of its own; yields the command and the person's end of the terminal."""
+    import pty
+
+    (folder / "script.py").write_text(program)
+    person, other = pty.openpty()
+    # The terminal in which an interrupt is typed has to be the controlling one.
+    take = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", take, sys.executable, "-P", "-m", "helpers.run_command", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        start_new_session=True,
+    )
+    os.close(other)
+    try:
+        yield process, person
+    finally:
+        process.kill()
+        process.wait()
+        os.close(person)
+
+
+def read_until(person: int, words: str) -> str:
+    """What the terminal shows, up to these words."""
+    shown, deadline = b"", time.monotonic() + 60
+    while words.encode() not in shown:
+        ready, _, _ = select.select([person], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"{words!r} has not come; {shown!r} has"
+        shown += os.read(person, 1 << 16)
+    return shown.decode()
 
 
 @pytest.mark.parametrize(
@@ -127,7 +174,44 @@ def test_a_wrong_command_line_is_explained(
     assert complaint in capsys.readouterr().err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGPIPE")
+@posix
+def test_the_script_reads_what_is_piped_to_the_command(tmp_path: Path) -> None:
+    result = run(tmp_path, "print('Hello', input('Your name? '))", "script.py", stdin="Ada\n")
+    assert result.stdout == "Your name? Hello Ada\n"
+    assert result.returncode == 0
+
+
+def test_where_nothing_is_left_to_read_the_hint_is_for_the_command_too(tmp_path: Path) -> None:
+    result = run(tmp_path, "input()", "script.py", stdin="")
+    assert result.returncode == 1
+    assert "echo Ada | python -m helpers run" in result.stderr
+
+
+@posix
+def test_the_script_reads_what_is_typed_in_a_terminal(tmp_path: Path) -> None:
+    program = "import sys\nprint(sys.stdin.isatty(), flush=True)\nprint('Hello', input())"
+    with terminal(tmp_path, program, "script.py") as (process, person):
+        read_until(person, "True")
+        os.write(person, b"Ada\n")
+        read_until(person, "Hello Ada")
+        read_until(person, "exit code 0")
+        assert process.wait(timeout=60) == 0
+
+
+@posix
+def test_an_interrupt_typed_in_a_terminal_ends_a_script_that_reads(tmp_path: Path) -> None:
+    program = "import os\nprint(f'<{os.getpid()}>', flush=True)\ninput()"
+    with terminal(tmp_path, program, "script.py") as (process, person):
+        script = int(read_until(person, ">").rpartition("<")[2].partition(">")[0])
+        os.write(person, b"\x03")
+        shown = read_until(person, "in <module>")
+        assert "stopped by an interrupt" in shown
+        assert "script.py, line 3" in shown
+        assert process.wait(timeout=60) == 128 + signal.SIGINT
+        assert not psutil.pid_exists(script)
+
+
+@posix
 def test_who_has_read_enough_ends_it_quietly(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text("while True: print('more')")
     with subprocess.Popen(
