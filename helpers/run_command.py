@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from helpers.script import Line, Run, run_script
+from helpers.script import Run, run_script
 
 OURS = ("--timeline", "--timeout", "--python", "--keep")
 PICTURES = (".png", ".svg")
@@ -86,9 +86,11 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def show(line: Line) -> None:
-    """Pass a line of the script on."""
-    print(line.text, file=sys.stdout if line.stream == "stdout" else sys.stderr, flush=True)
+def pass_on(stream: str, data: bytes) -> None:
+    """Pass on what the script wrote, at once and as it is."""
+    to = sys.stdout.buffer if stream == "stdout" else sys.stderr.buffer
+    to.write(data)
+    to.flush()
 
 
 def report(run: Run) -> str:
@@ -119,13 +121,15 @@ def main(argv: list[str]) -> int:
             timeout=wish.timeout,
             python=wish.python,
             keep=wish.keep,
-            on_line=show,
+            on_output=pass_on,
         )
     except KeyboardInterrupt as interrupt:
         run = getattr(interrupt, "run", None)
     except BrokenPipeError:
         # Who read our output has seen enough (`| head`). What Python still has to flush goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())
         return KILLED + SIGPIPE
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -147,5 +151,5 @@ def main(argv: list[str]) -> int:
 
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a script may print any text
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a thread may have any name
     sys.exit(main(sys.argv[1:]))

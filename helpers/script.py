@@ -22,6 +22,7 @@ from helpers import supervisor
 from helpers.timeline import Timeline
 from helpers.timeline.building import build, signal_name
 from helpers.timeline.reading import Recording
+from helpers.tracebacks import RECORDER, Filter, Frames
 
 START_METHODS = ("fork", "spawn", "forkserver")
 FILE_NAME = "script.py"
@@ -156,6 +157,7 @@ def run_script(
     record: bool = True,
     keep: str = "oldest",
     on_line: Callable[[Line], object] | None = None,
+    on_output: Callable[[str, bytes], object] | None = None,
 ) -> Run:
     """Run a program by a fresh Python, outside this process, and wait for its end.
 
@@ -181,6 +183,9 @@ def run_script(
         keep: ``"oldest"`` or ``"newest"``: what to keep of a recording that has no room for all of it.
         on_line: called with each `Line` as it arrives, in a thread of its own; an error it raises ends
             the script and is raised here.
+        on_output: the same with each piece of output exactly as it was written, however long, with or
+            without a newline: called with ``"stdout"`` or ``"stderr"`` and the bytes. Only the recorder's
+            frames in a traceback are left out, and what is printed while the script is being stopped.
 
     Returns:
         The `Run`. An error of the program is no error of this function: see `Run.exit_code`.
@@ -214,12 +219,13 @@ def run_script(
             | _environment(env, start_method, buffering, recording_folder if record else None, keep),
             "stdin": to_read,
             "timeout": timeout,
+            "output": on_output is not None,
             "stacks_signal": STACKS_SIGNAL,
             "tags": not supervisor.LINUX,
             "cleanup": [str(folder), str(recording_folder)],
         }
         inside = f"{folder}{os.sep}"
-        watch = _Watch(inside, on_line)
+        watch = _Watch(inside, on_line, on_output)
         trouble = watch.follow(order)
         if watch.report["error"]:
             raise trouble or OSError(f"{command} cannot run the script: {watch.report['error']}.")
@@ -394,21 +400,28 @@ class _Watch:
     the main thread; there it would cost whatever it held in its hands: the lines of a frame, or the end.
     """
 
-    def __init__(self, folder: str, on_line: Callable[[Line], object] | None) -> None:
+    def __init__(
+        self,
+        folder: str,
+        on_line: Callable[[Line], object] | None,
+        on_output: Callable[[str, bytes], object] | None,
+    ) -> None:
         self.lines: list[supervisor.Text] = []
         self.report: dict[str, Any] = {}
         self._folder = folder
         self._on_line = on_line
-        self._failure: BaseException | None = None  # of on_line
+        self._on_output = on_output
+        self._failure: BaseException | None = None  # of one of these two
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()  # wakes follow() up: look what there is
         self._began = 0
-        self._in_recorder: dict[tuple[int, str], int] = {}  # how deep the frame is indented
+        self._recorders_frames = Frames()
+        self._filter = Filter()
 
     def follow(self, order: dict[str, Any]) -> BaseException | None:
         """Run the script to its end.
 
         Returns:
-            What came up in the caller meanwhile: an interrupt, or an error of `on_line`.
+            What came up in the caller meanwhile: an interrupt, or an error of `on_line` or `on_output`.
         """
         # Elsewhere than on Linux the supervisor needs psutil, and so the environment's packages.
         flags = ["-I", "-S"] if supervisor.LINUX else ["-I"]
@@ -465,40 +478,32 @@ class _Watch:
         kind, content = frame
         if kind == "began":
             self._began = content
-        elif kind == "end":
-            self.report = content
-        else:
+        elif kind == "output":
+            stream, pieces = content
+            for pid, data in pieces:
+                self._pass_on(stream, self._filter.passed(pid, data) if stream == "stderr" else data)
+        elif kind == "lines":
             for at, pid, stream, text in content:
-                if self._is_recorders(pid, stream, text):
+                if self._recorders_frames.contain(pid, stream, text):
                     continue
                 text = self.without_folder(text)
                 self.lines.append((at, pid, stream, text))
-                self._pass_on(Line((at - self._began) / 1e9, pid, stream, text))
+                self._call(self._on_line, Line((at - self._began) / 1e9, pid, stream, text))
+        else:
+            self._pass_on("stderr", self._filter.rest())
+            self.report = content
 
-    def _pass_on(self, line: Line) -> None:
-        if self._on_line is not None:
+    def _pass_on(self, stream: str, data: bytes) -> None:
+        if data:
+            self._call(self._on_output, stream, data)
+
+    def _call(self, callback: Callable[..., object] | None, *arguments: object) -> None:
+        if callback is not None and self._failure is None:
             try:
-                self._on_line(line)
+                callback(*arguments)
             except BaseException as error:
-                self._on_line = None
                 self._failure = error
                 self._news.put(None)
-
-    def _is_recorders(self, pid: int, stream: str, text: str) -> bool:
-        """Whether a line belongs to a traceback's frame inside the recorder, which is not the program's.
-
-        Behind the line that names the file come source lines and markers, indented deeper than it.
-        """
-        frame = _ANY_FRAME.match(text)
-        if frame:
-            self._in_recorder[pid, stream] = len(frame[1]) if _RECORDER in text else 0
-        depth = self._in_recorder.get((pid, stream), 0)
-        inside = bool(depth) and (
-            frame is not None or (text[:depth].strip(" |+") == "" and text[depth : depth + 2] == "  ")
-        )
-        if not inside:
-            self._in_recorder.pop((pid, stream), None)
-        return inside
 
     def without_folder(self, text: str) -> str:
         """The text with the script called by its bare name: where it lay for a moment tells nothing."""
@@ -555,9 +560,7 @@ _SIGNS = {
         "os.fork exists on Linux and macOS only: on Windows, look at the outputs saved in the notebook."
     ),
 }
-_RECORDER = f"{_STARTUP.parent}{os.sep}"  # its frames are not the program's
 _THREAD = re.compile(r"(?:Current thread|Thread) 0x([0-9a-f]+)")
-_ANY_FRAME = re.compile(r'([ |+]*  )File ".*", line \d+')  # also in an exception group, with its bars
 _FRAME = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 
 
@@ -569,9 +572,7 @@ def _stacks(watch: _Watch, names: Mapping[int, str], recording: Recording) -> It
             if heading := _THREAD.match(text):
                 ident = int(heading[1], 16)
                 threads.append((recording.thread_name(pid, ident) or f"thread {len(threads) + 1}", []))
-            elif (
-                (frame := _FRAME.match(watch.without_folder(text))) and threads and _RECORDER not in frame[1]
-            ):
+            elif (frame := _FRAME.match(watch.without_folder(text))) and threads and RECORDER not in frame[1]:
                 threads[-1][1].insert(0, (frame[1], int(frame[2]), frame[3]))
         for thread, frames in threads:
             yield Stack(pid, names.get(pid, "process"), thread, tuple(frames))

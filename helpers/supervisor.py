@@ -8,7 +8,8 @@ process whose parent has ended becomes its child, so nothing the script starts c
 Caller and supervisor send each other frames: four bytes of length, then a `marshal` value (both ends
 are the same Python). The caller sends the order, a dictionary, then perhaps ``"interrupt"``. The
 supervisor sends ``("began", nanoseconds)``, then ``("lines", [(nanoseconds, process id, stream,
-text), …])`` as they come, and at last ``("end", {…})`` with what `Supervisor.run` returns.
+text), …])`` as they come and, if ordered, every piece of output as it was written, ``("output",
+(stream, [(process id, bytes), …]))``; at last ``("end", {…})`` with what `Supervisor.run` returns.
 
 Standard library only; elsewhere than on Linux also psutil, to find what a script has started.
 """
@@ -43,6 +44,8 @@ PATIENCE = 5.0
 KEPT, PER_LINE = 1 << 20, 100
 LONGEST_LINE = 1 << 16
 CHUNK = 1 << 16
+# So much output may be read ahead of who deals with it (in bytes, with so much more per piece).
+ROOM, PER_PIECE = 1 << 22, 512
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 
 Text = tuple[int, int, str, str]
@@ -234,6 +237,59 @@ class Tags:
         os.close(self.reading)
 
 
+class Room:
+    """Where output may lie that is read and not yet dealt with; who reads has to wait when it is full.
+
+    So a script that prints faster than its output is taken has to wait too, as in a terminal.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._more = threading.Condition()
+
+    def take(self, size: int) -> None:
+        """Take so much of it, as soon as there is any left."""
+        with self._more:
+            self._more.wait_for(lambda: self._left > 0)
+            self._left -= size
+
+    def give(self, size: int) -> None:
+        """Give so much of it back, or more room."""
+        with self._more:
+            self._left += size
+            self._more.notify_all()
+
+
+class Outbox:
+    """Frames on their way to the caller, sent in a thread of its own: no deadline waits for a slow caller."""
+
+    def __init__(self, pipe: IO[bytes], room: Room) -> None:
+        self.broken = False  # the caller is gone
+        self._pipe, self._room = pipe, room
+        self._frames: queue.SimpleQueue[tuple[Any, int] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def put(self, frame: Any, size: int = 0) -> None:
+        """Have a frame sent; then so much room is free."""
+        self._frames.put((frame, size))
+
+    def close(self) -> None:
+        """Wait until everything is sent or cannot be."""
+        self._frames.put(None)
+        self._thread.join()
+
+    def _send(self) -> None:
+        while (entry := self._frames.get()) is not None:
+            frame, size = entry
+            try:
+                if not self.broken:
+                    send(self._pipe, frame)
+            except OSError:
+                self.broken = True
+            self._room.give(size)
+
+
 class Supervisor:
     """Runs one script to its end.
 
@@ -241,11 +297,10 @@ class Supervisor:
     waiting thread), the caller's words (from a listening thread). The main thread alone decides.
     """
 
-    def __init__(self, order: dict[str, Any], caller: IO[bytes], to_caller: IO[bytes]) -> None:
+    def __init__(self, order: dict[str, Any], caller: IO[bytes], outbox: Outbox, room: Room) -> None:
         self.order = order
-        self._caller, self._to_caller = caller, to_caller
-        # Bounded: a script that prints faster than it can be read has to wait, as in a terminal.
-        self._events: queue.Queue[tuple[Any, ...]] = queue.Queue(maxsize=64)
+        self._caller, self._outbox, self._room = caller, outbox, room
+        self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._output = Output(self._show)
         self._root: int = 0
         self._open_streams = 2
@@ -271,7 +326,7 @@ class Supervisor:
             self._spawn(channels)
         except OSError as error:
             return {"error": str(error)}
-        send(self._to_caller, ("began", began))
+        self._outbox.put(("began", began))
         self._in_thread(self._listen)
         for group in [channels] if not WINDOWS else [[each] for each in channels]:
             self._in_thread(self._read, group)
@@ -324,7 +379,7 @@ class Supervisor:
         if WINDOWS:  # a pipe cannot be selected there: one thread reads one stream
             (channel,) = channels
             while (pieces := channel.read()) is not None:
-                self._events.put(("output", time.perf_counter_ns(), channel.stream, pieces))
+                self._arrived(channel.stream, pieces)
         else:
             # One thread for both streams, so that they stay in order as far as can be known.
             with selectors.DefaultSelector() as selector:
@@ -337,8 +392,14 @@ class Supervisor:
                         if pieces is None:
                             selector.unregister(ready)
                         else:
-                            self._events.put(("output", time.perf_counter_ns(), ready.stream, pieces))
+                            self._arrived(ready.stream, pieces)
         self._events.put(("silent", len(channels)))
+
+    def _arrived(self, stream: str, pieces: list[tuple[int, bytes]]) -> None:
+        at = time.perf_counter_ns()
+        size = PER_PIECE + sum(len(data) for _, data in pieces)
+        self._room.take(size)
+        self._events.put(("output", at, stream, pieces, size))
 
     def _wait(self) -> None:
         if WINDOWS:
@@ -365,6 +426,7 @@ class Supervisor:
             if self._root in self._deaths and linger == float("inf"):
                 # The script has kept its deadline; what it left behind has this long.
                 linger, deadline = min(deadline, now + LINGER), float("inf")
+                self._room.give(ROOM)  # for its last words: their time must not go by with waiting
             if self._caller_gone:
                 break
             if self._why or now >= deadline:
@@ -387,7 +449,12 @@ class Supervisor:
             return
         kind, *details = event
         if kind == "output":
-            at, stream, pieces = details
+            at, stream, pieces, size = details
+            # What is printed while stacks are dumped may be one of those, and is not passed on.
+            if self.order["output"] and self._output.dumps is None:
+                self._outbox.put(("output", (stream, pieces)), size)
+            else:
+                self._room.give(size)
             for pid, data in pieces:
                 # The script may go on printing all the time; only what looks like a stack counts.
                 if stream == "stderr" and b'File "' in data:
@@ -416,6 +483,7 @@ class Supervisor:
         number = self.order["stacks_signal"]
         self._output.finish_lines(time.perf_counter_ns())
         dumps = self._output.dumps = {}
+        self._room.give(ROOM)  # for the stacks: the caller may not have taken what came before
         if not number:
             return
         asked = [pid for pid in started_by(self._root) if handles(pid, number)]
@@ -433,6 +501,7 @@ class Supervisor:
 
     def _end_everything(self) -> None:
         """Kill whatever is left, and what that has started meanwhile, until there is nothing."""
+        self._room.give(ROOM)  # as there
         end = time.perf_counter() + PATIENCE
         while not self._over() and time.perf_counter() < end:
             left = started_by(self._root)
@@ -444,11 +513,8 @@ class Supervisor:
             self._next_event(time.perf_counter() + 0.02)
 
     def _show(self, lines: list[Text]) -> None:
-        if lines and not self._caller_gone:
-            try:
-                send(self._to_caller, ("lines", lines))
-            except OSError:
-                self._caller_gone = True
+        if lines:
+            self._outbox.put(("lines", lines))
 
 
 def started_by(root: int) -> list[int]:
@@ -540,11 +606,11 @@ def main() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if LINUX:
         _become_subreaper()
-    supervisor = Supervisor(order, caller, to_caller)
-    report = supervisor.run()
-    try:
-        send(to_caller, ("end", report))
-    except OSError:
+    room = Room(ROOM)
+    outbox = Outbox(to_caller, room)
+    outbox.put(("end", Supervisor(order, caller, outbox, room).run()))
+    outbox.close()
+    if outbox.broken:
         import shutil
 
         for folder in order["cleanup"]:  # the caller is gone and cannot

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -161,6 +162,107 @@ def test_lines_arrive_while_it_runs(tmp_path):
     assert seen == ["waiting", "open"]
 
 
+def outputs() -> tuple[dict[str, bytearray], Callable[[str, bytes], None]]:
+    """Where pieces of output are put together, by stream, and what does it."""
+    together = {"stdout": bytearray(), "stderr": bytearray()}
+
+    def put(stream: str, data: bytes) -> None:
+        together[stream] += data
+
+    return together, put
+
+
+@pytest.mark.parametrize("system", [supervisor.LINUX, False], ids=["credentials", "tags"])
+def test_output_is_passed_on_as_it_was_written(monkeypatch, system):
+    """Bytes that are no text, endings of lines, no ending at the end, a long line, more than a Run keeps."""
+    monkeypatch.setattr(supervisor, "LINUX", system)
+    together, put = outputs()
+    what = r"""bytes(range(1, 256)) * 10_000 + b"\r\n" + b"x" * 1_000_000 + b"\n\nno end" """
+    program = f"import sys\nfor stream in (sys.stdout, sys.stderr): stream.buffer.write({what})"
+    run = run_script(program, on_output=put, timeout=60)
+    written = eval(what)
+    assert together["stdout"] == written
+    assert together["stderr"] == written
+    assert " cut here]" in run.stdout
+
+
+def test_a_prompt_is_passed_on_while_the_script_waits(tmp_path):
+    together, put = outputs()
+
+    def open_gate(stream: str, data: bytes) -> None:
+        put(stream, data)
+        if together[stream] == b"Your name? ":
+            (tmp_path / stream).touch()
+
+    run = run_script(
+        """
+import os, sys, time
+for stream in ("stdout", "stderr"):
+    print("Your name? ", end="", flush=True, file=getattr(sys, stream))
+    while not os.path.exists(stream): time.sleep(0.01)
+""",
+        cwd=tmp_path,
+        on_output=open_gate,
+    )
+    assert run.exit_code == 0
+
+
+def test_stacks_taken_at_the_deadline_are_not_passed_on():
+    together, put = outputs()
+    run = run_script(
+        "import sys, time\nprint('my error', file=sys.stderr)\ntime.sleep(1000)", on_output=put, timeout=1
+    )
+    assert run.stacks or not hasattr(signal, "SIGRTMAX")
+    assert together["stderr"].splitlines() == [b"my error"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are seen to end differently there")
+def test_a_script_that_prints_to_a_slow_reader_is_stopped_at_its_deadline(tmp_path):
+    together, put = outputs()
+
+    def read_when_it_has_ended(stream: str, data: bytes) -> None:
+        script = int((tmp_path / "pid").read_text())
+        deadline = time.monotonic() + 30
+        while psutil.pid_exists(script) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not psutil.pid_exists(script)
+        put(stream, data)
+
+    run = run_script(
+        "import os\nopen('pid', 'w').write(str(os.getpid()))\nwhile True: print('x' * 50)",
+        cwd=tmp_path,
+        on_output=read_when_it_has_ended,
+        timeout=1,
+    )
+    assert run.timed_out
+    assert run.stacks or not hasattr(signal, "SIGRTMAX")
+    assert b"x" * 50 in together["stdout"]
+    assert len(together["stdout"]) < 2 * supervisor.ROOM
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are seen to end differently there")
+def test_a_slow_reader_gets_all_that_a_script_has_printed_before_its_end(tmp_path):
+    together, put = outputs()
+
+    def read_when_it_has_ended(stream: str, data: bytes) -> None:
+        script = int((tmp_path / "pid").read_text())
+        deadline = time.monotonic() + 30
+        while psutil.pid_exists(script) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        put(stream, data)
+
+    lines = supervisor.ROOM // 100
+    run = run_script(
+        f"import os\nopen('pid', 'w').write(str(os.getpid()))\nfor i in range({lines}): print(f'{{i:50}}')",
+        cwd=tmp_path,
+        buffering="block",
+        on_output=read_when_it_has_ended,
+        timeout=20,
+    )
+    assert run.exit_code == 0
+    assert [int(line) for line in together["stdout"].splitlines()] == list(range(lines))
+
+
 @forks
 def test_line_buffering_is_that_of_a_terminal_and_block_buffering_that_of_a_pipe():
     program = "import os\nprint('once')\nif os.fork() == 0:\n    raise SystemExit\nos.wait()"
@@ -180,8 +282,7 @@ def test_a_traceback_names_the_script_and_its_line():
     assert '  File "script.py", line 3, in <module>' in run.stderr
 
 
-def test_a_traceback_has_no_frames_of_the_recorder():
-    program = """
+TRACEBACKS = """
 import threading, traceback
 lock = threading.Lock()
 def wrong():
@@ -195,7 +296,10 @@ except RuntimeError as error:
     traceback.print_exception(ExceptionGroup("both", [error, ValueError("other")]))
 wrong()
 """
-    bare, watched = run_script(program, record=False), run_script(program)
+
+
+def test_a_traceback_has_no_frames_of_the_recorder():
+    bare, watched = run_script(TRACEBACKS, record=False), run_script(TRACEBACKS)
     assert bare.exit_code == watched.exit_code == 1
     assert "recorder" not in watched.stderr
     assert "release unlocked lock" in watched.stderr
@@ -206,6 +310,15 @@ wrong()
     assert frames == [
         line.strip(" |+") for line in bare.stderr.splitlines() if "^" not in line and "~" not in line
     ]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_nor_has_one_that_is_passed_on_in_whatever_pieces(tmp_path, unbuffered):
+    (tmp_path / "wrong.py").write_text(TRACEBACKS)
+    together, put = outputs()
+    run = run_script(tmp_path / "wrong.py", env={"PYTHONUNBUFFERED": unbuffered}, on_output=put)
+    assert "recorder" not in run.stderr
+    assert together["stderr"].decode().splitlines() == run.stderr.splitlines()
 
 
 def test_a_syntax_error_is_shown_with_its_line():
@@ -503,12 +616,13 @@ def test_an_interrupt_loses_no_line_that_has_arrived():
     assert caught.value.run.stdout.split() == seen
 
 
-def test_an_error_of_on_line_ends_the_script_and_is_raised():
-    def fail(line: Line) -> None:
-        raise ZeroDivisionError(line.text)
+@pytest.mark.parametrize("told", ["on_line", "on_output"])
+def test_an_error_of_who_is_told_ends_the_script_and_is_raised(told):
+    def fail(*what: object) -> None:
+        raise ZeroDivisionError(str(what))
 
     with pytest.raises(ZeroDivisionError, match="first"):
-        run_script("import time\nprint('first')\ntime.sleep(1000)", on_line=fail, timeout=60)
+        run_script("import time\nprint('first')\ntime.sleep(1000)", timeout=60, **{told: fail})
 
 
 @linux

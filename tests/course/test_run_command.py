@@ -100,6 +100,24 @@ def test_output_goes_where_the_script_sent_it(tmp_path: Path) -> None:
     assert result.stderr.startswith("err\n")
 
 
+def test_output_passes_through_as_it_was_written(tmp_path: Path) -> None:
+    """More of it, and stranger, than a `Run` keeps."""
+    written = bytes(range(256)) * 20_000 + b"\r\n" + b"0%\r100%"
+    (tmp_path / "script.py").write_text(
+        "import sys\n"
+        "sys.stdout.buffer.write(bytes(range(256)) * 20_000 + b'\\r\\n' + b'0%\\r100%')\n"
+        "sys.stderr.buffer.write(b'\\xff no end')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-P", "-m", "helpers.run_command", "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+    )
+    assert result.stdout == written
+    assert result.stderr.startswith(b"\xff no end\n")
+
+
 def test_a_script_that_does_not_end_is_stopped_and_says_where_it_was(tmp_path: Path) -> None:
     result = run(
         tmp_path, "import time\ndef nap():\n    time.sleep(1000)\nnap()", "script.py", "--timeout", "2"
