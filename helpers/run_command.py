@@ -121,6 +121,8 @@ def main(argv: list[str]) -> int:
             timeout=wish.timeout,
             python=wish.python,
             keep=wish.keep,
+            # The caller's own, and what it makes for them in their folder for temporary files stays there.
+            env={"TMPDIR": None, "TEMP": None, "TMP": None, **os.environ},
             on_output=pass_on,
         )
     except KeyboardInterrupt as interrupt:

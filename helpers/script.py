@@ -28,7 +28,7 @@ START_METHODS = ("fork", "spawn", "forkserver")
 FILE_NAME = "script.py"
 # What a kernel or a test runner puts into its environment for itself, and a terminal would not have.
 _NOT_FOR_SCRIPTS = re.compile(
-    r"JPY_|PYTEST_|HELPERS_|PYDEVD_|IPYTHON|MPLBACKEND$|FORCE_COLOR$|CLICOLOR|PYTHONUNBUFFERED$|GIT_PAGER$|PAGER$|TMPDIR$|TEMP$|TMP$"
+    r"JPY_|PYTEST_|HELPERS_|PYDEVD_|IPYTHON|MPLBACKEND$|FORCE_COLOR$|CLICOLOR|PYTHONUNBUFFERED$|GIT_PAGER$|PAGER$"
 )
 _STARTUP = Path(__file__).parent / "recorder" / "startup"
 
@@ -178,7 +178,8 @@ def run_script(
         buffering: ``"line"``: output appears line by line, as in a terminal; ``"block"``: as in a pipe,
             in blocks, and what is not flushed can be doubled by a fork or lost.
         cwd: the folder it runs in, the caller's if None.
-        env: variables to set in its environment; with the value None, to leave out.
+        env: variables to set in its environment; with the value None, to leave out. Without a TMPDIR,
+            TEMP or TMP here it has a folder for temporary files of its own, which goes with it.
         record: whether to record what its threads and processes do.
         keep: ``"oldest"`` or ``"newest"``: what to keep of a recording that has no room for all of it.
         on_line: called with each `Line` as it arrives, in a thread of its own; an error it raises ends
@@ -214,9 +215,9 @@ def run_script(
         order = {
             "command": [command, str(file), *args],
             "cwd": where,
-            # What the script leaves in its folder for temporary files goes with it.
-            "env": {"TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
-            | _environment(env, start_method, buffering, recording_folder if record else None, keep),
+            "env": _environment(
+                env, temporary, start_method, buffering, recording_folder if record else None, keep
+            ),
             "stdin": to_read,
             "timeout": timeout,
             "output": on_output is not None,
@@ -369,13 +370,14 @@ def recording_environment(
 
 def _environment(
     changes: Mapping[str, str | None] | None,
+    temporary: Path,
     start_method: str | None,
     buffering: str,
     recording: Path | None,
     keep: str,
 ) -> dict[str, str]:
     kept = (item for item in os.environ.items() if not _NOT_FOR_SCRIPTS.match(item[0]))
-    environment = dict(kept)
+    environment = dict(kept) | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     for name, value in (changes or {}).items():
         if value is None:
             environment.pop(name, None)
@@ -388,8 +390,7 @@ def _environment(
         environment["HELPERS_STACKS_SIGNAL"] = str(STACKS_SIGNAL)
     if not supervisor.LINUX:
         environment["HELPERS_TAGS"] = "1"
-    if start_method is not None:
-        environment["HELPERS_START_METHOD"] = start_method
+    environment["HELPERS_START_METHOD"] = start_method or ""
     return environment
 
 

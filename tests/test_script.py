@@ -82,6 +82,13 @@ print(held("self"))
     assert run.stdout == "1\n"
 
 
+@pytest.mark.parametrize("wanted", [None, "elsewhere"])
+def test_a_wish_for_a_folder_for_temporary_files_comes_last(wanted):
+    program = "import os\nprint([os.environ.get(name) for name in ('TMPDIR', 'TEMP', 'TMP')])"
+    run = run_script(program, env=dict.fromkeys(("TMPDIR", "TEMP", "TMP"), wanted))
+    assert run.stdout == f"{[wanted] * 3}\n"
+
+
 def test_a_file_runs_with_its_own_path(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("print(__file__)")

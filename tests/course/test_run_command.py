@@ -26,14 +26,14 @@ ECHO = "import sys, threading; threading.Thread(target=print, args=(sys.argv[1:]
 
 
 def run(
-    folder: Path, program: str, *words: str, stdin: str | None = None
+    folder: Path, program: str, *words: str, stdin: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Write `program` to ``script.py`` and run the command line `words` in its folder."""
     (folder / "script.py").write_text(program)
     return subprocess.run(
         [sys.executable, "-P", "-m", "helpers.run_command", *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         input=stdin,
         capture_output=True,
         text=True,
@@ -116,6 +116,24 @@ def test_output_passes_through_as_it_was_written(tmp_path: Path) -> None:
     )
     assert result.stdout == written
     assert result.stderr.startswith(b"\xff no end\n")
+
+
+def test_a_temporary_file_that_is_made_for_the_caller_stays(tmp_path: Path) -> None:
+    program = "import tempfile\nprint(tempfile.NamedTemporaryFile(delete=False).name)"
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    names = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    made = Path(run(tmp_path, program, "script.py", **names).stdout.rstrip())
+    assert made.parent == folder
+    assert made.exists()
+    assert list(folder.iterdir()) == [made]
+
+
+def test_the_environment_is_the_callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also variables that a notebook's kernel sets for itself: here the caller did."""
+    program = "import os\nprint(os.environ['MPLBACKEND'], os.environ.get('TMPDIR'))"
+    monkeypatch.delenv("TMPDIR", raising=False)
+    assert run(tmp_path, program, "script.py", MPLBACKEND="Agg").stdout == "Agg None\n"
 
 
 def test_a_script_that_does_not_end_is_stopped_and_says_where_it_was(tmp_path: Path) -> None:
