@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from helpers.script import Run, run_script
+from helpers.timeline import Timeline
 
 OURS = ("--timeline", "--timeout", "--python", "--keep")
 PICTURES = (".png", ".svg")
@@ -28,7 +29,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     Raises:
         SystemExit: it cannot be read, or asked for help.
     """
-    parser = argparse.ArgumentParser(prog="python -m helpers run", description="Run and record a script.")
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers run", description="Run and record a script.", allow_abbrev=False
+    )
     parser.add_argument(
         "--timeline",
         type=_timeline,
@@ -44,7 +47,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="what to keep of a recording that has no room for all of it (oldest)",
     )
     parser.add_argument("script", type=_script, help="the Python file to run")
-    parser.add_argument("args", nargs=argparse.REMAINDER, help="its arguments; after --, any at all")
+    parser.add_argument("args", nargs="*", default=[], help="its arguments; after --, any at all")
     ours: list[str] = []
     theirs: list[str] = []
     words = iter(argv)
@@ -55,32 +58,57 @@ def parse(argv: list[str]) -> argparse.Namespace:
             value = next(words, None)
             if value is None:
                 parser.error(f"argument {word}: expected one argument")
-            ours += [word, value]
+            ours.append(f"{word}={value}")
         elif word.startswith(tuple(f"{name}=" for name in OURS)):
             ours.append(word)
-        else:
+        elif theirs or not word.startswith("-"):
             theirs.append(word)
-    return parser.parse_args([*ours, *theirs])
+        elif word in ("-h", "--help"):
+            parser.parse_args([word])
+        elif word.startswith("-m"):
+            parser.error(
+                f"modules cannot be run with -m: run a script that says import runpy; "
+                f"runpy.run_module({word[2:] or next(words, 'module')!r}, run_name='__main__')"
+            )
+        else:
+            parser.error(f"there is no option {word}; before the script stand {', '.join(OURS)}")
+    wish = parser.parse_args([*ours, *theirs[:1]])
+    wish.args = theirs[1:]
+    return wish
 
 
 def _timeline(text: str) -> Path:
     path = Path(text)
-    if path.suffix not in (*PICTURES, ".json"):
-        raise argparse.ArgumentTypeError(f"{text!r} must end in .png, .svg or .json")
+    if path.suffix.lower() not in (*PICTURES, ".json"):
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .png, .svg, .json or {PERFETTO}")
     if not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"{str(path.parent)!r} is not a folder: make it first")
+    is_new = not os.path.lexists(path)
+    try:  # now, and not when the script has run for an hour
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {error.strerror}") from None
     return path
 
 
 def _script(text: str) -> Path:
     path = Path(text)
+    if path.is_dir():
+        main = path / "__main__.py"
+        mend = f"give its {str(main)!r}" if main.is_file() else "give a file in it"
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder: {mend}")
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"there is no file {text!r}")
     return path
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, write it like 2.5") from None
     if not seconds > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
     return seconds
@@ -101,6 +129,21 @@ def report(run: Run) -> str:
         lines.append(f"{stack.process}, {stack.thread} was at:")
         lines += [f"  {file}, line {number}, in {function}" for file, number, function in stack.frames]
     return "\n".join(lines)
+
+
+def save(timeline: Timeline, path: Path, title: str) -> None:
+    """Save it as the name of the file asks.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    name = path.name.lower()
+    if name.endswith(PICTURES):
+        timeline.plot(title=title).savefig(path, metadata={"Description": timeline.summary()})
+    elif name.endswith(PERFETTO):
+        timeline.to_perfetto(path)
+    else:
+        timeline.save(path)
 
 
 def exit_code(run: Run) -> int:
@@ -140,13 +183,11 @@ def main(argv: list[str]) -> int:
         return KILLED + SIGINT
     print(report(run), file=sys.stderr)
     if wish.timeline is not None:
-        if wish.timeline.suffix in PICTURES:
-            figure = run.timeline.plot(title=wish.script.name)
-            figure.savefig(wish.timeline, metadata={"Description": run.timeline.summary()})
-        elif wish.timeline.name.endswith(PERFETTO):
-            run.timeline.to_perfetto(wish.timeline)
-        else:
-            run.timeline.save(wish.timeline)
+        try:
+            save(run.timeline, wish.timeline, title=wish.script.name)
+        except OSError as error:
+            print(f"The timeline cannot be saved in {wish.timeline}: {error.strerror}.", file=sys.stderr)
+            return exit_code(run) or 1
         print(f"The timeline is in {wish.timeline}.", file=sys.stderr)
     return exit_code(run)
 

@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -231,6 +231,8 @@ def run_script(
         if watch.report["error"]:
             raise trouble or OSError(f"{command} cannot run the script: {watch.report['error']}.")
         run = _run(watch, Recording(recording_folder, leave_out=inside), timeout, file)
+        if record and not run.timeline.lanes:
+            run = replace(run, notes=(*run.notes, *_why_nothing_was_recorded(command)))
     if trouble is not None:
         trouble.run = run  # type: ignore[attr-defined]
         raise trouble
@@ -537,6 +539,25 @@ def _run(watch: _Watch, recording: Recording, timeout: float | None, file: Path)
         file=file.name,
         notes=tuple(notes),
     )
+
+
+def _why_nothing_was_recorded(python: str) -> Iterator[str]:
+    """Say it where it lies in what ran the script."""
+    try:
+        asked = subprocess.run(
+            [python, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,  # where a very old one answers
+            timeout=5.0,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    version = re.match(rb"Python (\d+)\.(\d+)", asked.stdout)
+    if version is None:
+        yield f"{python} does not seem to be a Python, and nothing else can be recorded."
+    elif (int(version[1]), int(version[2])) < (3, 11):
+        yield f"{python} is {version[0].decode()}, and the recorder needs 3.11 or newer."
 
 
 def _names(timeline: Timeline, root: int, commands: Mapping[int, str]) -> dict[int, str]:

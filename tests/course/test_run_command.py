@@ -72,8 +72,12 @@ def read_until(person: int, words: str) -> str:
     shown, deadline = b"", time.monotonic() + 60
     while words.encode() not in shown:
         ready, _, _ = select.select([person], [], [], max(0.0, deadline - time.monotonic()))
-        assert ready, f"{words!r} has not come; {shown!r} has"
-        shown += os.read(person, 1 << 16)
+        try:
+            more = os.read(person, 1 << 16) if ready else b""
+        except OSError:  # nobody has the terminal open any more
+            more = b""
+        assert more, f"{words!r} has not come; {shown!r} has"
+        shown += more
     return shown.decode()
 
 
@@ -145,7 +149,10 @@ def test_a_script_that_does_not_end_is_stopped_and_says_where_it_was(tmp_path: P
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.json", b"")])
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.png", b"\x89PNG"), ("a.PNG", b"\x89PNG"), ("a.Svg", b"<?xml"), ("a.svg", b"<?xml"), ("a.json", b"")],
+)
 def test_the_timeline_is_saved(tmp_path: Path, name: str, begins: bytes) -> None:
     result = run(tmp_path, ECHO, "--timeline", name, "script.py", "one", "--two")
     assert result.returncode == 0, result.stderr
@@ -187,12 +194,18 @@ def test_our_options_may_stand_before_or_after_the_script(
     [
         ([], "required: script"),
         (["gone.py"], "there is no file 'gone.py'"),
-        (["s.py", "--timeline", "t.pdf"], "must end in .png, .svg or .json"),
+        (["folder"], "'folder' is a folder: give a file in it"),
+        (["app"], f"'app' is a folder: give its {os.path.join('app', '__main__.py')!r}"),
+        (["s.py", "--timeline", "t.pdf"], "must end in .png, .svg, .json or .perfetto.json"),
+        (["s.py", "--timeline", "folder.png"], "'folder.png' cannot be written"),
         (["s.py", "--timeline", "gone/t.png"], "'gone' is not a folder"),
         (["s.py", "--timeline"], "expected one argument"),
         (["s.py", "--timeout", "0"], "not above 0"),
-        (["s.py", "--timeout", "soon"], "'soon'"),
-        (["--frob", "s.py"], "--frob"),
+        (["s.py", "--timeout", "soon"], "'soon' is not a number of seconds, write it like 2.5"),
+        (["--timline", "a.png", "s.py"], "there is no option --timline"),
+        (["--time", "3", "s.py"], "there is no option --time;"),
+        (["-m", "json.tool"], "runpy.run_module('json.tool', run_name='__main__')"),
+        (["-mjson.tool"], "runpy.run_module('json.tool', run_name='__main__')"),
     ],
 )
 def test_a_wrong_command_line_is_explained(
@@ -204,10 +217,52 @@ def test_a_wrong_command_line_is_explained(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("s.py").touch()
+    for folder in ("folder", "folder.png", "app"):
+        Path(folder).mkdir()
+    Path("app", "__main__.py").touch()
     with pytest.raises(SystemExit) as ending:
         parse(words)
     assert ending.value.code == 2
-    assert complaint in capsys.readouterr().err
+    complaints = capsys.readouterr().err
+    assert complaint in complaints
+    assert "args" not in complaints.rpartition("error:")[2]
+
+
+def test_a_place_for_the_timeline_is_tried_before_the_run_and_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s.py").touch()
+    Path("old.png").write_bytes(b"old")
+    parse(["s.py", "--timeline", "new.png"])
+    parse(["s.py", "--timeline", "old.png"])
+    assert sorted(os.listdir()) == ["old.png", "s.py"]
+    assert Path("old.png").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.json", "a.perfetto.json"])
+def test_a_timeline_that_cannot_be_saved_after_all_costs_a_sentence(tmp_path: Path, name: str) -> None:
+    """The script puts a folder in its place."""
+    result = run(tmp_path, f"import os\nos.mkdir({name!r})", "script.py", "--timeline", name)
+    assert result.returncode == 1
+    assert f"The timeline cannot be saved in {name}: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@posix
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("Python 3.9.2", "is Python 3.9, and the recorder needs 3.11 or newer."),
+        ("Program 1.0", "does not seem to be a Python, and nothing else can be recorded."),
+    ],
+)
+def test_who_cannot_be_recorded_is_told_why(tmp_path: Path, answer: str, why: str) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo {answer}\nexit 0\n")
+    program.chmod(0o755)
+    result = run(tmp_path, "pass", "--python", str(program), "script.py")
+    assert f"Nothing was recorded.\n{program} {why}\n" in result.stderr
 
 
 @posix
