@@ -94,6 +94,10 @@ class Line:
         return _text(line)
 
 
+def _is_frame(line: str) -> bool:
+    return line.startswith("  ")
+
+
 def _text(line: bytes) -> str:
     return line.decode("utf-8", "backslashreplace").removesuffix("\r")
 
@@ -457,7 +461,7 @@ class Supervisor:
                 self._room.give(size)
             for pid, data in pieces:
                 # The script may go on printing all the time; only what looks like a stack counts.
-                if stream == "stderr" and b'File "' in data:
+                if stream == "stderr" and b"  File " in data:
                     self._last_dump = at / 1e9
                 if pid not in self._commands:
                     self._commands[pid] = command_of(pid)
@@ -494,7 +498,8 @@ class Supervisor:
         end = now + DUMP
         while now < end and not self._over():
             quiet = self._last_dump + SILENCE
-            if now >= quiet and all(pid in dumps for pid in asked):
+            # The heading of a stack may arrive alone; what tells that it is being written is a frame.
+            if now >= quiet and all(any(map(_is_frame, dumps.get(pid, ()))) for pid in asked):
                 break
             self._next_event(min(end, max(quiet, now + 0.01)))
             now = time.perf_counter()

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from helpers import supervisor
-from helpers.script import Line, run_script
+from helpers.script import STACKS_SIGNAL, Line, run_script
 
 linux = pytest.mark.skipif(
     sys.platform != "linux", reason="needs Linux: other systems do not tell who writes"
@@ -487,6 +487,24 @@ event.wait()
     inner = {stack.thread: [f for f in stack.frames if f[0] == "script.py"][-1] for stack in run.stacks}
     assert inner == {"waiter": ("script.py", 5, "forever"), "MainThread": ("script.py", 7, "<module>")}
     assert run.duration < 5
+
+
+@linux
+def test_a_stack_is_waited_for_also_when_its_heading_comes_early():
+    run = run_script(
+        f"""
+import os, signal, time
+def dump(*_):
+    os.write(2, b"Current thread 0x1 (most recent call first):\\n")
+    time.sleep(0.5)
+    os.write(2, b'  File "script.py", line 9 in <module>\\n')
+signal.signal({STACKS_SIGNAL}, dump)
+time.sleep(1000)
+""",
+        record=False,
+        timeout=1,
+    )
+    assert [stack.frames for stack in run.stacks] == [(("script.py", 9, "<module>"),)]
 
 
 @forks
