@@ -370,6 +370,7 @@ class Supervisor:
         )
         self._root = self._process.pid
         stdin.close()
+        self._stderr = os.fstat(channels[1].writing.fileno())
         for channel in channels:
             channel.writing.close()
             channel.root = self._root
@@ -490,7 +491,10 @@ class Supervisor:
         self._room.give(ROOM)  # for the stacks: the caller may not have taken what came before
         if not number:
             return
-        asked = [pid for pid in started_by(self._root) if handles(pid, number)]
+        # Whose standard error goes elsewhere writes its stack there too, and would be waited for in vain.
+        asked = [
+            pid for pid in started_by(self._root) if handles(pid, number) and complains_to(pid, self._stderr)
+        ]
         for pid in asked:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -564,6 +568,15 @@ def handles(pid: int, number: int) -> bool:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as file:
         caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", file.read(), re.MULTILINE)
         return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
+    return False
+
+
+def complains_to(pid: int, file: os.stat_result) -> bool:
+    """Whether this file is the standard error of that process, as far as the system tells."""
+    if not LINUX:
+        return True
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.stat(f"/proc/{pid}/fd/2"), file)
     return False
 
 

@@ -507,6 +507,26 @@ time.sleep(1000)
     assert [stack.frames for stack in run.stacks] == [(("script.py", 9, "<module>"),)]
 
 
+@linux
+@pytest.mark.parametrize("stderr", ["None", "subprocess.PIPE", "subprocess.STDOUT", "subprocess.DEVNULL"])
+def test_a_child_that_waits_for_room_in_a_pipe_does_not_delay_the_end(stderr):
+    """It is asked for its stack only where it would arrive."""
+    run = run_script(
+        f"""
+import subprocess, sys
+child = subprocess.Popen(
+    [sys.executable, "-c", "print('x' * 1_000_000)"], stdout=subprocess.PIPE, stderr={stderr}
+)
+child.wait()
+""",
+        timeout=1,
+    )
+    assert run.timed_out
+    assert run.duration < 1 + supervisor.DUMP / 2
+    named = {"main process", "child 1"} if stderr == "None" else {"main process"}
+    assert {stack.process for stack in run.stacks} == named
+
+
 @forks
 def test_a_script_that_never_stops_printing_is_stopped_as_promptly():
     quiet = run_script("import time\ntime.sleep(1000)", timeout=1)
