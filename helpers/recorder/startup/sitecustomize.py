@@ -77,8 +77,7 @@ def _recorder(folder: str) -> "Any":
     # Under a name of its own, so that it is never in the way of a module of the program. By a loader like the
     # one of this file: `importlib`, which has the class, takes long to import.
     name = "_recorder_of_helpers"
-    this: Any = __spec__
-    loader = type(this.loader)(name, os.path.join(folder, "__init__.py"))
+    loader = type(globals()["__spec__"].loader)(name, os.path.join(folder, "__init__.py"))
     package = type(sys)(name)
     vars(package).update(__file__=loader.path, __path__=[folder], __package__=name, __loader__=loader)
     sys.modules[name] = package
