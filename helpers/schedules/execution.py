@@ -169,6 +169,7 @@ class Execution:
         "_alone",
         "_around_since",
         "_before",
+        "_behind",
         "_daemons",
         "_free",
         "_fresh",
@@ -223,6 +224,7 @@ class Execution:
         self.versions: dict[Hashable, int] | None = None  # of what is written, once somebody may spin
         self.around = 0  # turns of loops since the last step
         self._around_since = 0
+        self._behind: dict[int, int] = {}  # who lets others pass, where they can go on: as bits of `choices`
         self._others = 0  # tasks that are no daemons and have not ended
         self._daemons = False  # whether there were any
         self._fresh: list[Task] = []
@@ -386,6 +388,9 @@ class Execution:
     def again(self, frame: FrameType, site: Hashable) -> None:
         """A turn of a `while` begins. A task that changed nothing in the last one waits for others to.
 
+        Where it took and gave back something, others may go on in the middle of its turn. So it lets those
+        pass who have not moved meanwhile, and goes round once more where nobody can go on.
+
         Args:
             frame: of the function that has the loop.
             site: the place of the loop.
@@ -401,9 +406,15 @@ class Execution:
         task = self.task
         if task.turns is None:
             task.turns = Turns()
-        looked_at = task.turns.spins(frame, site, self.versions)
-        if looked_at is not None:
-            self.step(Spin(site, self.versions, looked_at))
+        last = task.turns.begin(frame, site, self.depth)
+        if last is None:
+            return
+        idle = last.idle(self.versions)
+        if last.own and (idle or last.gave_back()):
+            self._fall_behind(task, last.began)
+        if idle and self.step(Spin(site, self.versions, last)):
+            task.turns.others_stood = self._others_stand(task)
+            self._fall_behind(task, self.depth)
 
     def progress(self, frame: FrameType | None = None, site: Hashable = None) -> None:
         """The running task is not spinning: it goes through a collection, or called what keeps a state.
@@ -535,6 +546,8 @@ class Execution:
             task.expires = True
             if task.op.free:  # type: ignore[union-attr]
                 self._free.remove(task)
+        if self._behind:
+            self._passes(task)
         self.depth += 1
         return task
 
@@ -550,7 +563,9 @@ class Execution:
                 if operation.timed and operation.can_expire():
                     found |= bit << 1
             bit <<= 2
-        return found
+        if self._behind:
+            found = self._in_turn(found)
+        return found or self._once_more()
 
     def _before_end(self, task: Task) -> None:
         """The task's code has returned or raised: what has to be a step before the task is over."""
@@ -623,6 +638,53 @@ class Execution:
             )
             self.unwinding = True
             raise Unwind
+
+    def _fall_behind(self, task: Task, since: int) -> None:
+        """A task has gone round in vain: it lets those pass who have made no step since then."""
+        others = 0
+        for other in self.tasks:
+            if other is not task and other.op is not None and other.since <= since:
+                others |= 3 << 2 * other.number
+        if others:
+            self._behind[task.number] = others
+
+    def _passes(self, task: Task) -> None:
+        """A task makes its step: nobody has to let it pass any more."""
+        self._behind = {
+            number: left
+            for number, others in self._behind.items()
+            if (left := others & ~(3 << 2 * task.number))
+        }
+
+    def _in_turn(self, found: int) -> int:
+        """Of what can be done, what is left if some let others pass."""
+        left = found
+        for number, others in self._behind.items():
+            if found & others:
+                left &= ~(3 << 2 * number)
+        return left
+
+    def _once_more(self) -> int:
+        """Nobody can go on: who spins and may let others go on by it, as bits of `choices`."""
+        found = 0
+        for task in self._free:
+            spin, turns = task.op, task.turns
+            if not isinstance(spin, Spin) or turns is None:
+                continue
+            others = (other.op for other in self.tasks if other is not task)
+            opens = any(spin.opens_to(each) for each in others if each is not None)
+            # If nobody has got on since it did so last, it was in vain, and would be again.
+            if opens and turns.others_stood != self._others_stand(task):
+                found |= 2 << 2 * task.number
+        return found
+
+    def _others_stand(self, task: Task) -> Hashable:
+        """Where all others stand: the same again if none of them has got on."""
+        return tuple(
+            (other.number, other.op.object if isinstance(other.op, Spin) else other.since)
+            for other in self.tasks
+            if other is not task and not other.done
+        )
 
     # --- the whole -----------------------------------------------------------------------------------
 

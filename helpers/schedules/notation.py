@@ -2,9 +2,9 @@
 
 One letter for each step: whose it is. ``M`` is the thread that runs the scenario, the others are ``A``,
 ``B``, ``C`` … in order of start (without ``M``), then ``a``, ``b`` …; any further one is ``[52]``. A number
-says how often in a row. ``!`` after a letter says that its wait ended by a timeout. What is done anyway is
-left out at the end: whoever ran goes on while it can, then the first that can. That threads start, end and
-are joined is no step here.
+says how often in a row. ``!`` after a letter says that its wait ended by a timeout, or that it spins and goes
+round once more because nobody else can go on. What is done anyway is left out at the end: whoever ran goes on
+while it can, then the first that can. That threads start, end and are joined is no step here.
 """
 
 from __future__ import annotations

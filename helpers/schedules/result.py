@@ -43,7 +43,7 @@ class Step:
             ``"start"``, ``"join"``, ``"end"`` …
         file, line: where in the program; ``""`` and 0 where that is not known.
         value: what was read, written or given, in few words; ``""`` where there is nothing to tell.
-        expired: whether it is the end of a wait by its timeout.
+        expired: whether it is the end of a wait by its timeout, or another turn of a thread that spins.
         chosen: whether another step could have come first. That a thread starts, ends or is joined commutes
             with all that others can do: these are never chosen.
         waiting: the threads that cannot go on after it.

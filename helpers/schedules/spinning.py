@@ -8,6 +8,12 @@ waits until another thread has written something that it looked at.
 The same activation of a function is at the head of the same loop with the same local variables, it has
 written nothing (or what it wrote is again as before: a lock that it took and gave back), and nobody has
 written what it read: then it is in the same state.
+
+A round that takes and gives back may let others go on in its middle: who waits for a condition with a timeout
+holds the lock at the head of its loop, and lends it to others while it waits. So where nobody can go on, a
+thread goes round once more for those who wait for what it changes. And who has gone round without a gain lets
+those pass who have not moved meanwhile: a schedule in which the same threads go round and round while another
+could go on is none that lasts.
 """
 
 from __future__ import annotations
@@ -27,34 +33,39 @@ if TYPE_CHECKING:
 _RESUMED = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 
 _SCALARS = (int, float, complex, str, bytes, bool, type(None))
+# What these operations give to others, and take back. What any other gives is never taken back.
+_LENDS = {"release": 1, "wait": 1, "acquire": -1, "wake": -1}
 _MOST_LOOPS = 8  # that a thread is in at one time, one within another
 
 
 class Turns:
-    """The loops that one thread goes round."""
+    """The loops that one thread goes round.
 
-    __slots__ = ("_loops",)
+    Attributes:
+        others_stood: where all others stood when it last went round once more for them; None before that.
+    """
+
+    __slots__ = ("_loops", "others_stood")
 
     def __init__(self) -> None:
-        self._loops: dict[tuple[int, Hashable], _Turn] = {}
+        self._loops: dict[tuple[int, Hashable], Turn] = {}
+        self.others_stood: Hashable = None
 
-    def spins(
-        self, frame: FrameType, site: Hashable, versions: dict[Hashable, int]
-    ) -> dict[Hashable, Operation] | None:
-        """A turn begins: has the last one brought the thread back to the same state?
+    def begin(self, frame: FrameType, site: Hashable, depth: int) -> Turn | None:
+        """A turn begins, after so many steps of all threads.
 
         Returns:
-            What it has looked at, if so: another thread would have to write that. None if the thread gets on.
+            The last turn, if it has brought the thread back to where it was; None if the thread gets on.
         """
         key = (id(frame), site)
-        now = _Turn(frame)
+        now = Turn(frame, depth)
         last = self._loops.pop(key, None)
         self._loops[key] = now
         if len(self._loops) > _MOST_LOOPS:
             del self._loops[next(iter(self._loops))]
-        if last is None or last.frame is not frame or not last.ends_like(now, versions):
+        if last is None or last.frame is not frame or not last.ends_like(now):
             return None
-        return last.looked_at
+        return last
 
     def touch(self, operation: Operation, versions: dict[Hashable, int]) -> None:
         """The thread is about to perform this."""
@@ -76,50 +87,66 @@ def _before(site: Any, other: Any) -> bool:
     return bool((site.line, site.column) < (other.line, other.column))
 
 
-class _Turn:
-    """One turn of a loop: what the thread was like at its head, and what it has touched since."""
+class Turn:
+    """One turn of a loop: what the thread was like at its head, and what it has touched since.
 
-    __slots__ = ("busy", "frame", "locals", "looked_at", "own", "seen", "states")
+    Attributes:
+        began: after how many steps of all threads.
+        looked_at: by target, how the thread first touched it.
+        own: by target, how often the thread has written it.
+    """
 
-    def __init__(self, frame: FrameType) -> None:
+    __slots__ = ("_busy", "_lent", "_locals", "_seen", "_states", "began", "frame", "looked_at", "own")
+
+    def __init__(self, frame: FrameType, depth: int) -> None:
         self.frame = frame
-        self.locals = dict(frame.f_locals)
+        self.began = depth
+        self._locals = dict(frame.f_locals)
         # Its locals do not say how far an iterator among them has come.
-        self.busy = bool(frame.f_code.co_flags & _RESUMED) or not all(map(_plain, self.locals.values()))
-        self.seen: dict[Hashable, int] = {}  # what it touched, and how often that had been written by then
+        self._busy = bool(frame.f_code.co_flags & _RESUMED) or not all(map(_plain, self._locals.values()))
+        self._seen: dict[Hashable, int] = {}  # what it touched, and how often that had been written by then
         self.looked_at: dict[Hashable, Operation] = {}  # how it first touched each
         self.own: dict[Hashable, int] = {}  # how often it wrote it itself since
-        self.states: list[tuple[Operation, Any]] = []  # of what it wrote, before it did
+        self._lent: dict[Hashable, int] = {}  # how often it gave it away, less how often it took it
+        self._states: list[tuple[Operation, Any]] = []  # of what it wrote, before it did
 
     def touch(self, operation: Operation, versions: dict[Hashable, int]) -> None:
-        if self.busy:
+        """The thread is about to perform this."""
+        if self._busy:
             return
         if operation.writes and operation.object is CLOCK:
             return  # that time passes is no deed, for who does not look at it
         for target in (operation.target, *operation.others):
-            if target not in self.seen:
-                self.seen[target] = versions.get(target, 0)
+            if target not in self._seen:
+                self._seen[target] = versions.get(target, 0)
                 self.looked_at[target] = operation
             if operation.writes:
                 if target not in self.own:
                     state = operation.snapshot()
-                    self.busy = state is None
-                    self.states.append((operation, state))
+                    self._busy = state is None
+                    self._states.append((operation, state))
                     self.own[target] = 0
                 self.own[target] += 1
+                self._lent[target] = self._lent.get(target, 0) + _LENDS.get(operation.kind, 1)
 
-    def ends_like(self, now: _Turn, versions: dict[Hashable, int]) -> bool:
+    def ends_like(self, now: Turn) -> bool:
         """Is the thread, at the head of the next turn, as it was at the head of this one?"""
-        if self.busy or now.busy:
+        if self._busy or now._busy:
             return False
-        for target, version in self.seen.items():
+        return self._locals.keys() == now._locals.keys() and all(
+            _same(value, now._locals[name]) for name, value in self._locals.items()
+        )
+
+    def idle(self, versions: dict[Hashable, int]) -> bool:
+        """Is all that the thread has looked at as it was, so that the next turn would be the same?"""
+        for target, version in self._seen.items():
             if versions.get(target, 0) != version + self.own.get(target, 0):
                 return False
-        if any(operation.snapshot() != state for operation, state in self.states):
-            return False
-        return self.locals.keys() == now.locals.keys() and all(
-            _same(value, now.locals[name]) for name, value in self.locals.items()
-        )
+        return all(operation.snapshot() == state for operation, state in self._states)
+
+    def gave_back(self) -> bool:
+        """Has it taken again all that it gave, and given back all that it took, whatever others did?"""
+        return not any(self._lent.values())
 
 
 def _plain(value: Any) -> bool:
@@ -142,34 +169,46 @@ def _same(one: Any, other: Any) -> bool:
 class Spin(Operation):
     """Waits until another thread has written one of the things this one has looked at in vain.
 
-    Going on is no choice: what the thread does next is one.
+    Going on is no choice: what the thread does next is one. The wait may expire: then the thread goes round
+    once more because others, who cannot go on, may be able to in the middle of its turn.
+
+    Attributes:
+        seen: what the thread has looked at, and how often that had been written by then.
     """
 
-    __slots__ = ("looked_at", "seen", "versions")
+    __slots__ = ("_changes", "_looked_at", "_versions", "seen")
     kind = "spin"
     state = "spin"
     writes = False
     blocks = True
     free = True
 
-    def __init__(
-        self, site: Hashable, versions: dict[Hashable, int], looked_at: dict[Hashable, Operation]
-    ) -> None:
+    def __init__(self, site: Hashable, versions: dict[Hashable, int], turn: Turn) -> None:
+        """The turn was idle."""
         self.object = site
         self.target = "spin"
-        self.versions = versions
-        self.looked_at = looked_at
-        self.seen = {target: versions.get(target, 0) for target in looked_at}
+        self._versions = versions
+        self._looked_at = turn.looked_at
+        self._changes = turn.own.keys()
+        self.seen = {target: versions.get(target, 0) for target in turn.looked_at}
+
+    def opens_to(self, other: Operation) -> bool:
+        """Does another turn change, for a while, what another thread waits for?"""
+        awaited = other.seen if isinstance(other, Spin) else (other.target, *other.others)
+        return not self._changes.isdisjoint(awaited)
+
+    def expire(self) -> bool:
+        return True
 
     def ready(self) -> bool:
-        versions = self.versions
+        versions = self._versions
         return any(versions.get(target, 0) != version for target, version in self.seen.items())
 
     def site(self) -> Site | None:
         return self.object if isinstance(self.object, Site) else None
 
     def name(self, execution: Execution) -> str:
-        names = dict.fromkeys(read.name(execution) for read in self.looked_at.values())
+        names = dict.fromkeys(read.name(execution) for read in self._looked_at.values())
         if names:
             return " and ".join(names)
         # Nothing that anybody else ever changes.
@@ -180,5 +219,5 @@ class Spin(Operation):
         return f"spin on {self.name(execution)}"
 
     def waits_for(self, execution: Execution) -> Wait:
-        remedy = "set it" if len(self.looked_at) == 1 else "change what it looks at"
+        remedy = "set it" if len(self._looked_at) == 1 else "change what it looks at"
         return Wait(self.name(execution), self.state, remedy, None)

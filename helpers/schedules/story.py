@@ -47,7 +47,7 @@ _TOLD = {"start", "notify"}
 def words(step: Step) -> str:
     """A step as it stands beside its lane: ``"5: read counter = 0"``."""
     line = f"{step.line}: " if step.line else ""
-    expired = " (timeout)" if step.expired else ""
+    expired = (" (once more)" if step.kind == "spin" else " (timeout)") if step.expired else ""
     value = f" = {step.value}" if step.value else ""
     return f"{line}{step.operation}{expired}{value}"
 

@@ -1,0 +1,332 @@
+"""Loops that go round until another thread does something: seen as what they are, right or wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Condition, Event, Lock, RLock, Semaphore
+from typing import Any
+
+import pytest
+
+from helpers.schedules import every_schedule
+from helpers.schedules.story import words
+from tests.schedules.exploring import outcomes
+from tests.schedules.scenarios import together
+
+
+def waits_in_time(condition: Any, ready: Callable[[], bool]) -> None:
+    while not ready():
+        condition.wait(0.1)
+
+
+def waits_for_in_time(condition: Any, ready: Callable[[], bool]) -> None:
+    while not condition.wait_for(ready, timeout=0.1):
+        pass
+
+
+def lends(lock: Any, ready: Callable[[], bool]) -> None:
+    while not ready():
+        lock.release()
+        lock.acquire()
+
+
+def lends_and_sleeps(lock: Any, ready: Callable[[], bool]) -> None:
+    while not ready():
+        lock.release()
+        time.sleep(0.1)
+        lock.acquire()
+
+
+WAYS = [
+    (Condition, waits_in_time),
+    (Condition, waits_for_in_time),
+    *((kind, way) for kind in (Lock, RLock, lambda: Semaphore(1)) for way in (lends, lends_and_sleeps)),
+]
+
+
+class TestHoldingALock:
+    """A thread that polls holds the lock at the head of its loop, and lends it in the middle."""
+
+    @pytest.mark.parametrize("pollers", [1, 2])
+    @pytest.mark.parametrize(("kind", "poll"), WAYS)
+    def test_who_sets_the_flag_comes_to_the_lock(self, kind: Any, poll: Any, pollers: int) -> None:
+        def scenario() -> list[str]:
+            lock = kind()
+            flag = False
+            log = []
+
+            def wait() -> None:
+                with lock:
+                    poll(lock, lambda: flag)
+                    log.append("seen")
+
+            def come() -> None:
+                nonlocal flag
+                with lock:
+                    flag = True
+                    log.append("set")
+
+            together(*[wait] * pollers, come)
+            return log
+
+        assert outcomes(scenario) == {repr(["set"] + ["seen"] * pollers)}
+
+    def test_the_scenarios_own_thread_sets_the_flag(self) -> None:
+        def scenario() -> None:
+            condition = Condition()
+            stop = False
+
+            def wait() -> None:
+                with condition:
+                    while not stop:
+                        condition.wait(1)
+
+            def come() -> None:
+                nonlocal stop
+                with condition:
+                    stop = True
+                    condition.notify_all()
+
+            together(wait, come)
+
+        for mode in ("all", "classes", "bound"):
+            assert every_schedule(scenario, mode=mode, bound=0).failing == 0
+
+    def test_threads_take_turns(self) -> None:
+        def scenario() -> list[int]:
+            condition = Condition()
+            turn = 0
+            log = []
+
+            def take(mine: int) -> None:
+                nonlocal turn
+                for _ in range(2):
+                    with condition:
+                        while turn != mine:
+                            condition.wait(0.1)
+                        log.append(mine)
+                        turn = 1 - mine
+
+            together(lambda: take(0), lambda: take(1))
+            return log
+
+        assert outcomes(scenario) == {"[0, 1, 0, 1]"}
+
+    def test_a_third_thread_may_still_come_at_any_time(self) -> None:
+        def scenario() -> list[str]:
+            condition = Condition()
+            flag = False
+            log = []
+
+            def wait() -> None:
+                with condition:
+                    waits_in_time(condition, lambda: flag)
+                    log.append("seen")
+
+            def come() -> None:
+                nonlocal flag
+                with condition:
+                    flag = True
+                    log.append("set")
+
+            together(wait, come, lambda: log.append("x"))
+            return log
+
+        assert outcomes(scenario) == {
+            repr(log) for log in (["x", "set", "seen"], ["set", "x", "seen"], ["set", "seen", "x"])
+        }
+
+    def test_a_failure_after_such_a_turn_replays(self) -> None:
+        def scenario() -> None:
+            condition = Condition()
+            flag = False
+
+            def wait() -> None:
+                with condition:
+                    waits_in_time(condition, lambda: flag)
+                    raise LookupError
+
+            def come() -> None:
+                nonlocal flag
+                with condition:
+                    flag = True
+
+            together(wait, come)
+
+        result = every_schedule(scenario, mode="all")
+        assert result.exhausted
+        assert result.failing == result.schedules
+        again = result.replay("A3 A!")  # goes round with the lock before anybody else comes
+        (spin,) = (step for step in again.steps if step.kind == "spin")
+        assert words(spin).endswith("spin on flag and condition (once more)")
+        assert again.failure is not None
+        assert again.failure.kind == "LookupError"
+
+
+class TestForOthers:
+    """What a thread changes and changes back in its turn lets others go on."""
+
+    def test_each_pulse_is_noticed(self) -> None:
+        def scenario() -> None:
+            event = Event()
+            done = False
+
+            def pulse() -> None:
+                while not done:
+                    event.set()
+                    event.clear()
+
+            def count() -> None:
+                nonlocal done
+                event.wait()
+                while event.is_set():
+                    pass
+                event.wait()
+                done = True
+
+            together(pulse, count)
+
+        assert outcomes(scenario) == {"None"}
+
+    def test_who_looks_whether_the_lock_is_free_sees_it(self) -> None:
+        def scenario() -> None:
+            lock = Lock()
+            done = False
+
+            def wait() -> None:
+                lock.acquire()
+                lends(lock, lambda: done)
+
+            def look() -> None:
+                nonlocal done
+                while lock.locked():
+                    pass
+                done = True
+
+            together(wait, look)
+
+        assert outcomes(scenario) == {"None"}
+
+    def test_threads_that_poll_wake_each_other_and_not_for_ever(self) -> None:
+        def under_a_lock() -> None:
+            lock = Lock()
+            done = False
+
+            def poll() -> None:
+                while True:
+                    with lock:
+                        if done:
+                            return
+
+            def finish() -> None:
+                nonlocal done
+                with lock:
+                    done = True
+
+            together(poll, poll, finish)
+
+        def for_a_lock() -> None:
+            lock = Lock()
+
+            def poll() -> None:
+                while not lock.acquire(blocking=False):
+                    pass
+                lock.release()
+
+            def hold() -> None:
+                with lock:
+                    pass
+
+            together(poll, poll, hold)
+
+        assert outcomes(under_a_lock) == outcomes(for_a_lock) == {"None"}
+
+
+class TestForEver:
+    """What really never ends is found."""
+
+    def test_nobody_sets_the_flag(self) -> None:
+        def scenario() -> None:
+            lock = Lock()
+
+            def wait() -> None:
+                lock.acquire()
+                lends(lock, lambda: False)
+
+            together(wait)
+
+        (failure,) = every_schedule(scenario).failures
+        assert failure.kind == "spin"
+
+    def test_two_lend_a_lock_to_each_other(self) -> None:
+        def scenario() -> None:
+            lock = Lock()
+
+            def wait() -> None:
+                lock.acquire()
+                lends(lock, lambda: False)
+
+            together(wait, wait)
+
+        result = every_schedule(scenario, seconds=1)
+        assert result.failing == result.schedules > 0
+        assert not result.exhausted
+        assert {failure.kind for failure in result.failures} == {"divergence"}
+
+    def test_who_would_set_the_flag_waits_for_another_lock(self) -> None:
+        def scenario() -> None:
+            lock, other = Lock(), Lock()
+            flag = False
+
+            def wait() -> None:
+                lock.acquire()
+                lends(lock, lambda: flag)
+
+            def come() -> None:
+                nonlocal flag
+                with other, other, lock:
+                    flag = True
+
+            together(wait, come)
+
+        for mode in ("all", "classes"):
+            result = every_schedule(scenario, mode=mode)
+            assert (result.failing, result.exhausted) == (result.schedules, True)
+            assert [failure.kind for failure in result.failures] == ["deadlock"]
+
+    def test_a_lock_is_tried_that_nobody_gives_back(self) -> None:
+        def scenario() -> None:
+            lock = Lock()
+            lock.acquire()
+
+            def poll() -> None:
+                while not lock.acquire(blocking=False):
+                    pass
+
+            together(poll, lock.acquire)
+
+        result = every_schedule(scenario, mode="all")
+        assert (result.failing, result.exhausted) == (result.schedules, True)
+        assert [failure.kind for failure in result.failures] == ["deadlock"]
+
+    def test_a_notification_is_lost_beside_one_who_polls(self) -> None:
+        def scenario() -> None:
+            condition = Condition()
+            flag = False
+
+            def poll() -> None:
+                with condition:
+                    waits_in_time(condition, lambda: flag)
+
+            def wait() -> None:
+                nonlocal flag
+                with condition:
+                    condition.wait()
+                    flag = True
+
+            together(poll, wait)
+
+        result = every_schedule(scenario)
+        assert (result.failing, result.exhausted) == (result.schedules, True)
+        assert [failure.kind for failure in result.failures] == ["lost wake-up"]
