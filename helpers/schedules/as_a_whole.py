@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import collections
 import dis
+import itertools
 import operator
 import sys
 import weakref
@@ -94,6 +95,11 @@ def each(held: Any, spot: Spot) -> Any:
     if type(held) in WITHOUT_CHANGE or current() is None:
         return held
     return stepwise(held, spot)
+
+
+def each_from_call(held: Any, function: Any, spot: Spot) -> Any:
+    """The same for what a call has just given: numbers from `itertools.count` are nobody else's."""
+    return held if function is itertools.count else each(held, spot)
 
 
 def stepwise(held: Any, spot: Spot) -> Any:

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from helpers.schedules import interrupts, leftovers
 from helpers.schedules.hub import PATIENCE, STOPPED, Hub
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
-from helpers.schedules.spinning import Spin, Turns
+from helpers.schedules.spinning import GiveWay, Spin, Turns
 from helpers.schedules.workers import (
     Worker,
     allocate_lock,
@@ -50,6 +50,9 @@ __all__ = ["Execution", "Operation", "Site", "Task", "current"]
 
 # A loop that goes round so often without a step is taken to go on for ever.
 MOST_TURNS = 100_000
+
+# One that changes nothing but a number goes round so often before it gives way to all others at every turn.
+MOST_COUNTED = 100
 
 
 class _Met:
@@ -385,7 +388,7 @@ class Execution:
     def saw(self, value: Any) -> None:
         """Keep the value just read or written, in few words, with the step that read or wrote it."""
 
-    def again(self, frame: FrameType, site: Hashable) -> None:
+    def again(self, frame: FrameType, site: Hashable, unread: frozenset[str]) -> None:
         """A turn of a `while` begins. A task that changed nothing in the last one waits for others to.
 
         Where it took and gave back something, others may go on in the middle of its turn. So it lets those
@@ -394,6 +397,7 @@ class Execution:
         Args:
             frame: of the function that has the loop.
             site: the place of the loop.
+            unread: its variables that nobody looks at.
         """
         if self.unwinding:
             raise Unwind
@@ -406,8 +410,10 @@ class Execution:
         task = self.task
         if task.turns is None:
             task.turns = Turns()
-        last = task.turns.begin(frame, site, self.depth)
+        last = task.turns.begin(frame, site, unread, self.depth)
         if last is None:
+            if task.turns.counted > MOST_COUNTED:
+                self._give_way(site)
             return
         idle = last.idle(self.versions)
         if last.own and (idle or last.gave_back()):
@@ -638,6 +644,17 @@ class Execution:
             )
             self.unwinding = True
             raise Unwind
+
+    def _give_way(self, site: Hashable) -> None:
+        """The running task counts its turns and changes nothing else: the others have to be let pass."""
+        self.cannot_follow(
+            "this loop counts its own turns, so it cannot be told from one that goes on for ever: leave the "
+            "counter out",
+            site if isinstance(site, Site) else None,
+        )
+        self._fall_behind(self.task, self.depth)
+        if self._fresh or self.choices():
+            self.step(GiveWay(site))
 
     def _fall_behind(self, task: Task, since: int) -> None:
         """A task has gone round in vain: it lets those pass who have made no step since then."""

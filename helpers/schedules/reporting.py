@@ -12,6 +12,7 @@ as well, for the story of a schedule (`Execution.saw`); what was written is look
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -136,11 +137,22 @@ def progress(spot: Spot) -> bool:
     return True
 
 
-def again(spot: Spot) -> None:
-    """One more turn of a `while` begins."""
+def again(spot: Spot, unread: frozenset[str]) -> None:
+    """One more turn of a `while` begins, in a function that does not look at these variables."""
     execution = current()
     if execution is not None:
-        execution.again(sys._getframe(1), spot.site)
+        execution.again(sys._getframe(1), spot.site, unread)
+
+
+def counted(spot: Spot, unread: frozenset[str], function: Any) -> None:
+    """One more turn of a `for` over what a function gave: if that is `itertools.count`, as of a `while`."""
+    execution = current()
+    if execution is None:
+        return
+    if function is itertools.count:
+        execution.again(sys._getframe(1), spot.site, unread)
+    else:
+        execution.progress(sys._getframe(1), spot.site)
 
 
 def not_followed(spot: Spot) -> None:

@@ -5,9 +5,9 @@ A spinning thread has schedules without end: it may go round once more at every 
 the state it began with, so the rounds change nothing about what can happen. After one of them the thread
 waits until another thread has written something that it looked at.
 
-The same activation of a function is at the head of the same loop with the same local variables, it has
-written nothing (or what it wrote is again as before: a lock that it took and gave back), and nobody has
-written what it read: then it is in the same state.
+The same activation of a function is at the head of the same loop with the same local variables (but for those
+that nobody looks at, such as the number of its tries), it has written nothing (or what it wrote is again as
+before: a lock that it took and gave back), and nobody has written what it read: then it is in the same state.
 
 A round that takes and gives back may let others go on in its middle: who waits for a condition with a timeout
 holds the lock at the head of its loop, and lends it to others while it waits. So where nobody can go on, a
@@ -42,30 +42,41 @@ class Turns:
     """The loops that one thread goes round.
 
     Attributes:
+        counted: how many turns in a row of the present loop have changed nothing but numbers of its own.
         others_stood: where all others stood when it last went round once more for them; None before that.
     """
 
-    __slots__ = ("_loops", "others_stood")
+    __slots__ = ("_loops", "counted", "others_stood")
 
     def __init__(self) -> None:
         self._loops: dict[tuple[int, Hashable], Turn] = {}
+        self.counted = 0
         self.others_stood: Hashable = None
 
-    def begin(self, frame: FrameType, site: Hashable, depth: int) -> Turn | None:
-        """A turn begins, after so many steps of all threads.
+    def begin(self, frame: FrameType, site: Hashable, unread: frozenset[str], depth: int) -> Turn | None:
+        """A turn begins.
+
+        Args:
+            unread: variables of the frame that nobody looks at.
+            depth: how many steps all threads have made.
 
         Returns:
             The last turn, if it has brought the thread back to where it was; None if the thread gets on.
         """
         key = (id(frame), site)
-        now = Turn(frame, depth)
+        now = Turn(frame, unread, depth)
         last = self._loops.pop(key, None)
         self._loops[key] = now
         if len(self._loops) > _MOST_LOOPS:
             del self._loops[next(iter(self._loops))]
-        if last is None or last.frame is not frame or not last.ends_like(now):
+        self.counted = 0
+        if last is None or last.frame is not frame or last.busy or now.busy:
             return None
-        return last
+        if last.ends_like(now):
+            return last
+        if last.looked_at and last.counts(now):
+            self.counted = now.counted = last.counted + 1
+        return None
 
     def touch(self, operation: Operation, versions: dict[Hashable, int]) -> None:
         """The thread is about to perform this."""
@@ -92,18 +103,32 @@ class Turn:
 
     Attributes:
         began: after how many steps of all threads.
+        busy: whether something may have changed in it that is not seen here.
+        counted: how many turns in a row, before it, have changed nothing but numbers.
         looked_at: by target, how the thread first touched it.
         own: by target, how often the thread has written it.
     """
 
-    __slots__ = ("_busy", "_lent", "_locals", "_seen", "_states", "began", "frame", "looked_at", "own")
+    __slots__ = (
+        "_lent",
+        "_locals",
+        "_seen",
+        "_states",
+        "began",
+        "busy",
+        "counted",
+        "frame",
+        "looked_at",
+        "own",
+    )
 
-    def __init__(self, frame: FrameType, depth: int) -> None:
+    def __init__(self, frame: FrameType, unread: frozenset[str], depth: int) -> None:
         self.frame = frame
         self.began = depth
-        self._locals = dict(frame.f_locals)
+        self.counted = 0
+        self._locals = {name: value for name, value in frame.f_locals.items() if name not in unread}
         # Its locals do not say how far an iterator among them has come.
-        self._busy = bool(frame.f_code.co_flags & _RESUMED) or not all(map(_plain, self._locals.values()))
+        self.busy = bool(frame.f_code.co_flags & _RESUMED) or not all(map(_plain, self._locals.values()))
         self._seen: dict[Hashable, int] = {}  # what it touched, and how often that had been written by then
         self.looked_at: dict[Hashable, Operation] = {}  # how it first touched each
         self.own: dict[Hashable, int] = {}  # how often it wrote it itself since
@@ -112,7 +137,7 @@ class Turn:
 
     def touch(self, operation: Operation, versions: dict[Hashable, int]) -> None:
         """The thread is about to perform this."""
-        if self._busy:
+        if self.busy:
             return
         if operation.writes and operation.object is CLOCK:
             return  # that time passes is no deed, for who does not look at it
@@ -123,18 +148,23 @@ class Turn:
             if operation.writes:
                 if target not in self.own:
                     state = operation.snapshot()
-                    self._busy = state is None
+                    self.busy = state is None
                     self._states.append((operation, state))
                     self.own[target] = 0
                 self.own[target] += 1
                 self._lent[target] = self._lent.get(target, 0) + _LENDS.get(operation.kind, 1)
 
     def ends_like(self, now: Turn) -> bool:
-        """Is the thread, at the head of the next turn, as it was at the head of this one?"""
-        if self._busy or now._busy:
-            return False
+        """Are the variables, at the head of the next turn, as they were at the head of this one?"""
         return self._locals.keys() == now._locals.keys() and all(
             _same(value, now._locals[name]) for name, value in self._locals.items()
+        )
+
+    def counts(self, now: Turn) -> bool:
+        """Are they but for numbers?"""
+        return self._locals.keys() == now._locals.keys() and all(
+            type(value) in (int, float) or _same(value, now._locals[name])
+            for name, value in self._locals.items()
         )
 
     def idle(self, versions: dict[Hashable, int]) -> bool:
@@ -221,3 +251,19 @@ class Spin(Operation):
     def waits_for(self, execution: Execution) -> Wait:
         remedy = "set it" if len(self._looked_at) == 1 else "change what it looks at"
         return Wait(self.name(execution), self.state, remedy, None)
+
+
+class GiveWay(Operation):
+    """Goes on round a loop, after all others have had their chance."""
+
+    __slots__ = ()
+    kind = "turn"
+    verb = "go round the loop"
+    writes = False
+
+    def __init__(self, site: Hashable) -> None:
+        self.object = site
+        self.target = "turn"
+
+    def text(self, execution: Execution) -> str:
+        return self.verb

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -650,8 +651,16 @@ class Rewriter(ast.NodeTransformer):
         return self.report(as_a_whole.each, self.visit(node), self.spot(node), at=node)
 
     def visit_For(self, node: ast.For) -> ast.For:
-        node.iter = self.gone_through(node.iter)
-        going_on = self.report(reporting.progress, self.spot(node, "", "for"), at=node)
+        counts = _count_of(node.iter)
+        if counts is None:
+            node.iter = self.gone_through(node.iter)
+            going_on: ast.expr = self.report(reporting.progress, self.spot(node, "", "for"), at=node)
+        else:
+            spot = self.spot(node.iter)
+            node.iter = self.report(
+                as_a_whole.each_from_call, self.visit(node.iter), counts, spot, at=node.iter
+            )
+            going_on = self.turn(reporting.counted, node, copy.deepcopy(counts))
         head: list[ast.stmt] = [placed(ast.Expr(going_on), node)]
         if isinstance(node.target, ast.Name) and self.simple(node.target):
             target: ast.expr = node.target
@@ -669,11 +678,19 @@ class Rewriter(ast.NodeTransformer):
         return node
 
     def visit_While(self, node: ast.While) -> ast.While:
-        turn = self.report(reporting.again, self.spot(node, "", "while"), at=node.test)
+        turn = self.turn(reporting.again, node)
         node.test = placed(ast.BoolOp(ast.Or(), [turn, self.truth(node.test)]), node.test)
         node.body = self.visit_each(node.body)
         node.orelse = self.visit_each(node.orelse)
         return node
+
+    def turn(self, hook: Callable[..., Any], node: ast.For | ast.While, *args: ast.expr) -> ast.expr:
+        """The report of a turn of a loop in which a thread may spin."""
+        kind = "while" if isinstance(node, ast.While) else "for"
+        at = node.test if isinstance(node, ast.While) else node
+        return self.report(
+            hook, self.spot(node, "", kind), self.constant(self.scope.unread(), node), *args, at=at
+        )
 
     def visit_If(self, node: ast.If) -> ast.If:
         node.test = self.truth(node.test)
@@ -991,6 +1008,13 @@ def _says_true_or_false(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.Not)
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TRUE_OR_FALSE
+
+
+def _count_of(node: ast.expr) -> ast.expr | None:
+    """The function in `itertools.count()`, or what looks like it; None in any other expression."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("count", "itertools.count"):
+        return copy.deepcopy(node.func)
+    return None
 
 
 def _words(node: ast.AST) -> str:

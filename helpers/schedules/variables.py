@@ -100,6 +100,12 @@ class Scope:
             known = self._shared[name] = self._decide(name)
         return known
 
+    def unread(self) -> frozenset[str]:
+        """The variables of a function that it sets and nobody looks at, such as the number of its tries."""
+        if self.kind != "function" or self.looked_into:
+            return frozenset()
+        return frozenset(self.bound.keys() - self.loads.keys() - self._captured.keys())
+
     def _decide(self, name: str) -> bool:
         if name not in self._captured or self.kind == "class":
             return False

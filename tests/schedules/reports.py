@@ -60,7 +60,7 @@ class Listener:
         self.seen.append(value if isinstance(value, (int, str, float, type(None))) else repr(value))
         self.quiet = False
 
-    def again(self, frame, site):
+    def again(self, frame, site, unread):
         pass
 
     def progress(self, frame=None, site=None):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
+from itertools import count
 from threading import Condition, Event, Lock, RLock, Semaphore
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from helpers.schedules import every_schedule
 from helpers.schedules.story import words
-from tests.schedules.exploring import outcomes
+from tests.schedules.exploring import outcomes, schedules
 from tests.schedules.scenarios import together
 
 
@@ -241,6 +243,118 @@ class TestForOthers:
             together(poll, poll, hold)
 
         assert outcomes(under_a_lock) == outcomes(for_a_lock) == {"None"}
+
+
+class TestCounting:
+    """A loop that counts its turns is never the same again; if nobody looks at the number, it is all the same."""
+
+    def test_a_number_that_nobody_looks_at(self) -> None:
+        def while_counting(done: Event) -> None:
+            tries = 0
+            while not done.is_set():
+                tries += 1
+                time.sleep(0.1)
+
+        def for_counting(done: Event) -> None:
+            for _ in itertools.count():
+                if done.is_set():
+                    return
+
+        def from_one(done: Event) -> None:
+            for tries in count(1):  # noqa: B007
+                if done.is_set():
+                    return
+                time.sleep(0.1)
+
+        for poll in (while_counting, for_counting, from_one):
+
+            def scenario() -> None:
+                done = Event()
+                together(lambda: poll(done), done.set)  # noqa: B023
+
+            assert schedules(scenario) == (2, 2)
+
+    def test_a_number_that_is_looked_at_is_said(self) -> None:
+        def at_the_end(done: Event) -> None:
+            tries = 0
+            while not done.is_set():
+                tries += 1
+            assert tries >= 0
+
+        def with_the_lock_of_a_condition(done: Event) -> None:
+            condition, tries = Condition(), 0
+            with condition:
+                while not done.is_set():
+                    condition.wait(0.1)
+                    tries += 1
+            assert tries >= 0
+
+        def to_a_limit(done: Event) -> None:
+            tries = 0
+            while not done.is_set() and tries < 1e9:
+                tries += 1
+
+        for poll in (at_the_end, with_the_lock_of_a_condition, to_a_limit):
+
+            def scenario() -> None:
+                done = Event()
+                together(lambda: poll(done), done.set)  # noqa: B023
+
+            result = every_schedule(scenario)
+            assert result.schedules > 0
+            assert (result.failing, result.exhausted) == (0, False)
+            assert "this loop counts its own turns" in result.notes[0]
+            assert "leave the counter out" in result.notes[0]
+
+    def test_a_loop_to_a_small_limit_is_followed_to_its_end(self) -> None:
+        def scenario() -> bool:
+            done = Event()
+            found = []
+
+            def poll() -> None:
+                tries = 0
+                while not done.is_set() and tries < 3:
+                    tries += 1
+                found.append(done.is_set())
+
+            together(poll, done.set)
+            return found[0]
+
+        assert outcomes(scenario) == {"False", "True"}
+
+    def test_a_function_that_is_only_called_count(self) -> None:
+        def count() -> Any:
+            return iter(range(2))
+
+        def scenario() -> bool:
+            done = Event()
+            found = []
+
+            def poll() -> None:
+                for _ in count():
+                    if done.is_set():
+                        break
+                found.append(done.is_set())
+
+            together(poll, done.set)
+            return found[0]
+
+        assert outcomes(scenario) == {"False", "True"}
+
+    def test_what_goes_on_for_ever_is_found(self) -> None:
+        def scenario() -> None:
+            done = Event()
+
+            def poll() -> None:
+                tries = 0
+                while not done.is_set():
+                    tries = tries + 1
+
+            together(poll, done.clear)
+
+        result = every_schedule(scenario, seconds=1)
+        assert result.failing == result.schedules > 0
+        assert {failure.kind for failure in result.failures} == {"divergence"}
 
 
 class TestForEver:
