@@ -217,6 +217,15 @@ class Bound:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._function, name)
 
+    def __copy__(self) -> Bound:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Bound:
+        return self  # as functions are: what the method belongs to is not copied
+
+    def __reduce__(self) -> Any:
+        return self._function.__reduce__()
+
     def __eq__(self, other: object) -> bool:
         return bool(self._function == (other._function if isinstance(other, Bound) else other))
 

@@ -15,6 +15,7 @@ import functools
 import itertools
 import json
 import operator
+import pickle
 import queue
 import textwrap
 import threading
@@ -106,7 +107,7 @@ def add_one(thing):
 NAMES = {
     module.__name__: module
     for module in (collections, contextlib, copy, ctypes, dataclasses, functools, itertools, json, operator,
-                   queue, threading, types, weakref)
+                   pickle, queue, threading, types, weakref)
 } | {thing.__name__: thing for thing in (Record, Thing, Kept, Strict, Curious, Owned, add_one)}  # fmt: skip
 
 
@@ -186,6 +187,9 @@ SEEN = {
     "memoryview.tobytes": Program("b = bytearray(b'a')\nm = memoryview(b)", "got.append(m.tobytes())", "b[0] = 98", "got", {"[b'a']", "[b'b']"}),
     "ctypes": _added("thing = ctypes.c_int(0)", "thing.value += 1"),
     "ctypes array": Program("s = (ctypes.c_int * 1)()", "s[0] += 1", "s[0] += 1", "s[0]", {"1", "2"}),
+    "a copied method": Program("s = []", "copy.copy(s.append)(1)", "got.append(len(s))", "got", {"[0]", "[1]"}),
+    "a method copied deep is the same": Program("s = []", "copy.deepcopy({'add': s.append})['add'](1)", "got.append(len(s))", "got", {"[0]", "[1]"}),
+    "a pickled method": Program("s = [1]", "got.append(pickle.loads(pickle.dumps(s.copy))())", "got.append(0)", "got", {"[[1], 0]", "[0, [1]]"}),
     "a name of a Thread": Program("t = threading.Thread(name='a')", "t.name = 'b'", "got.append(t.name)", "got", {"['a']", "['b']"}),
 }  # fmt: skip
 
