@@ -28,6 +28,7 @@ from types import (
     GeneratorType,
     MappingProxyType,
     MethodType,
+    MethodWrapperType,
     ModuleType,
     SimpleNamespace,
 )
@@ -150,7 +151,7 @@ class Reached:
             if isinstance(found, collections.defaultdict):
                 self._waiting.append(found.default_factory)
             self._waiting.append(type(found))
-        elif isinstance(found, BuiltinFunctionType):
+        elif isinstance(found, BuiltinFunctionType | MethodWrapperType):
             self._waiting.append(found.__self__)
         elif isinstance(found, (staticmethod, classmethod)):
             self._waiting.append(found.__func__)

@@ -147,7 +147,7 @@ class TestScenarios:
 
             __call__ = run
 
-        for scenario in (Program().run, Program()):
+        for scenario in (Program().run, Program(), Program().run.__call__):
             result = every_schedule(scenario, mode="all")
             assert (result.schedules, result.failing) == (6, 4)
 
