@@ -115,6 +115,8 @@ def explore(
 def replay(scenario: Scenario, schedule: Schedule | str, racy: Iterable[Hashable]) -> Schedule:
     """Run one schedule; see `Result.replay`."""
     string = schedule.string if isinstance(schedule, Schedule) else schedule
+    if not isinstance(string, str):
+        raise ValueError(f"a schedule is one of a result's, or a string such as 'A B2 A', not {string!r}")
     picks = notation.read(string)
     with installed(scenario):
         shown, execution = show(scenario, picks, racy)

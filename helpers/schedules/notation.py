@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
-from helpers.schedules.search import first
+from helpers.schedules.search import MOST_STEPS, first
 
 _LETTERS = "MABCDEFGHIJKLNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHOICE = re.compile(r"\s*(?:([A-Za-z])|\[(\d+)\])(!?)(\d*)")
@@ -57,12 +57,15 @@ def read(string: str) -> list[int]:
     string = string.rstrip()
     while at < len(string):
         found = _CHOICE.match(string, at)
-        if found is None or (found[1] and found[1] not in _LETTERS):
+        if found is None or (found[1] and found[1] not in _LETTERS) or found[4].startswith("0"):
             raise ValueError(
                 f"{string!r} is no schedule: write one letter for each step, such as 'A B2 A', with M for "
                 "the scenario's own thread and ! after a letter whose wait times out"
             )
         number = _LETTERS.index(found[1]) if found[1] else int(found[2])
-        picks += [2 * number + bool(found[3])] * int(found[4] or 1)
+        times = int(found[4] or 1)
+        if len(picks) + times > MOST_STEPS:
+            raise ValueError(f"{string!r} is too long: a schedule has at most {MOST_STEPS:,} steps")
+        picks += [2 * number + bool(found[3])] * times
         at = found.end()
     return picks

@@ -205,10 +205,21 @@ class TestStrings:
         picks = notation.read(string)
         assert notation.written([((1 << 200) - 1, pick) for pick in picks], whole=True) == string
 
-    @pytest.mark.parametrize("string", ["?", "A B?", "2A", "[x]", "!", "É"])
+    @pytest.mark.parametrize("string", ["?", "A B?", "2A", "[x]", "!", "É", "A0", "A B00"])
     def test_what_is_none(self, string: str) -> None:
         with pytest.raises(ValueError, match="is no schedule: write one letter for each step"):
             notation.read(string)
+
+    @pytest.mark.parametrize("string", ["A99999999999", "A600 B600", "[3]1001"])
+    def test_more_steps_than_any_schedule_has(self, string: str) -> None:
+        with pytest.raises(ValueError, match="is too long: a schedule has at most 1,000 steps"):
+            notation.read(string)
+
+    @pytest.mark.parametrize("schedule", [None, 7, ["A", "B"]])
+    def test_what_is_no_string(self, schedule: Any) -> None:
+        result = every_schedule(increments)
+        with pytest.raises(ValueError, match="a schedule is one of a result's, or a string such as 'A B2 A'"):
+            result.replay(schedule)
 
     def test_letters_are_told_apart(self) -> None:
         letters = [notation.letter(number) for number in range(60)]
