@@ -76,7 +76,7 @@ from helpers.schedules.by_name import (
     report_written,
 )
 from helpers.schedules.containers import Kind, Place, kind_of
-from helpers.schedules.execution import Execution, current
+from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model.readings import CONVERSIONS, are_told
 from helpers.schedules.reaching import CACHED, frame_of_program, is_own
 from helpers.schedules.reaching import class_is_own as is_own_class
@@ -253,6 +253,15 @@ def bound(function: Any, spot: Spot) -> Any:
         if kind_of(type(owner)) is not None or function in _FUNCTIONS:
             return Bound(function, spot)
     return function
+
+
+def called_later(function: Any) -> Any:
+    """The standard library gets a function that it will call: what is not followed reports itself then."""
+    frame = frame_of_program(sys._getframe(1))
+    if frame is None or function is None:
+        return function
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    return call(function, Spot(Site(frame.f_code.co_filename, frame.f_lineno, 0, name), "", name))
 
 
 def managed(manager: Any) -> Any:

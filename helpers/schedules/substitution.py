@@ -49,7 +49,7 @@ from helpers.schedules.model.primitives import Methods, made_before
 from helpers.schedules.reaching import is_own
 
 _METHODS: list[Methods] = [
-    {threading.Thread: threads.METHODS},
+    {threading.Thread: threads.METHODS, threading.Timer: threads.TIMER},
     events.METHODS,
     conditions.METHODS,
     semaphores.METHODS,
@@ -70,13 +70,14 @@ _FUNCTIONS: list[tuple[ModuleType, dict[str, Any]]] = [
             **threads.FUNCTIONS,
         },
     ),
+    (_thread, threads.BARE),
     (time, clock.FUNCTIONS),
     (queue, {"SimpleQueue": queues.SimpleQueue}),
     (_base, futures.FUNCTIONS),
 ]
 
-# Where the standard library itself has some of these under names of its own. Not in `_thread`: `import` takes
-# its locks from there, and they are none of the program's.
+# Where the standard library itself has some of these under names of its own. The locks stay in `_thread`:
+# `import` takes its own from there, and they are none of the program's.
 _MODULES = (threading, queue, concurrent_futures, functools)
 
 # Objects that are looked into besides those of the program's own classes.

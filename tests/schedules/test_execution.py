@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextvars
 import gc
 import io
@@ -160,6 +161,18 @@ class TestScenarios:
         with pytest.raises(ValueError, match=r"made before the scenario.*make it inside"):
             every_schedule(scenario)
         assert not lock.locked()
+        assert every_schedule(transfers).schedules == 3
+
+    @pytest.mark.parametrize("start", [_thread.start_new_thread, _thread.start_new])
+    def test_a_thread_that_is_none_of_threadings_is_refused(self, start: Any) -> None:
+        def scenario() -> None:
+            lock = Lock()
+            lock.acquire()
+            start(lock.release, ())
+            lock.acquire()
+
+        with pytest.raises(ValueError, match=r"line \d+ starts a thread.*: use threading.Thread"):
+            every_schedule(scenario)
         assert every_schedule(transfers).schedules == 3
 
     def test_chance_is_seen_when_a_replay_differs(self) -> None:

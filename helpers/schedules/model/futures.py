@@ -27,7 +27,14 @@ from contextlib import nullcontext
 from typing import Any
 
 from helpers.schedules.execution import Execution
-from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, Timed, execution_of
+from helpers.schedules.model.primitives import (
+    Methods,
+    PrimitiveOperation,
+    State,
+    Timed,
+    called_later,
+    execution_of,
+)
 
 _DONE = (CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED)
 _NOTIFIED = (CANCELLED_AND_NOTIFIED, FINISHED)  # what `wait` and `as_completed` take for done
@@ -327,6 +334,7 @@ def _done(self: Any) -> bool:
 
 
 def _add_done_callback(self: Any, fn: Callable[[Any], Any]) -> None:
+    fn = called_later(fn)
     if not execution_of(self).step(_AddCallback(self, fn)):
         try:
             fn(self)

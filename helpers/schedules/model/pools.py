@@ -15,7 +15,7 @@ from concurrent.futures.thread import BrokenThreadPool, ThreadPoolExecutor
 from typing import Any
 
 from helpers.schedules.execution import Execution, current
-from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, execution_of
+from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, called_later, execution_of
 
 # The thread is done and ends; it has to wait for work.
 _END, _IDLE = object(), object()
@@ -223,13 +223,13 @@ def _init(
     **others: Any,
 ) -> None:
     _real_init(self, max_workers, thread_name_prefix, initializer, initargs, **others)
-    self._model = _State(self, (initializer, initargs))
+    self._model = _State(self, (called_later(initializer), initargs))
 
 
 def _submit(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     execution = execution_of(self)
     future = _base.Future()  # type: ignore[var-annotated]
-    thread = execution.step(_Submit(self, (future, fn, args, kwargs)))
+    thread = execution.step(_Submit(self, (future, called_later(fn), args, kwargs)))
     if thread is not None:
         thread.start()
         self._model.starting = False

@@ -80,6 +80,13 @@ class Timed(Operation):
         clock.now().reach(self.since + self.timeout)
 
 
+def called_later(function: Any) -> Any:
+    """A function that the program has given away, so that what it touches is seen when it is called."""
+    from helpers.schedules import calls  # which knows the models
+
+    return calls.called_later(function)
+
+
 def execution_of(primitive: Any) -> Execution:
     """The schedule that is being run, and that the primitive was made in.
 

@@ -7,13 +7,18 @@ like any other, which only those look at who ask `is_alive()`, `active_count()` 
 
 from __future__ import annotations
 
+import _thread
+import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from helpers.schedules.execution import Execution, Operation, Task, current
-from helpers.schedules.model.primitives import Timed
+from helpers.schedules.model.primitives import Timed, called_later
+from helpers.schedules.reaching import frame_of_program
+
+_real_timer_init = threading.Timer.__init__
 
 # What starts and ends of all threads write, and those read who ask for all threads.
 _ALL = ("all threads",)
@@ -164,7 +169,7 @@ def __init__(
             name += f" ({target.__name__})"
     state = State(execution, self)
     self._explored = state
-    self._target = target
+    self._target = called_later(target)
     self._name = str(name)
     self._args = args
     self._kwargs = {} if kwargs is None else kwargs
@@ -253,6 +258,18 @@ def active_count() -> int:
     return len(all_threads())
 
 
+def start_bare(*args: Any, **kwargs: Any) -> NoReturn:
+    """`_thread.start_new_thread`: what it starts is no `Thread`, and nobody can wait for its end."""
+    execution = _execution()
+    frame = frame_of_program(sys._getframe(1))
+    line = f"line {frame.f_lineno}" if frame else "the scenario"
+    execution.refuse(f"{line} starts a thread that is no threading.Thread: use threading.Thread")
+
+
+def _timer_init(self: Any, interval: float, function: Any, *args: Any, **kwargs: Any) -> None:
+    _real_timer_init(self, interval, called_later(function), *args, **kwargs)
+
+
 # What takes the place of what, for explored threads.
 METHODS = {"__init__": __init__, "start": start, "join": join, "is_alive": is_alive}
 FUNCTIONS = {
@@ -262,4 +279,10 @@ FUNCTIONS = {
     "get_native_id": get_ident,
     "enumerate": all_threads,
     "active_count": active_count,
+}
+TIMER = {"__init__": _timer_init}
+BARE = {
+    name: start_bare
+    for name in ("start_new_thread", "start_new", "start_joinable_thread")
+    if hasattr(_thread, name)
 }
