@@ -41,6 +41,7 @@ from helpers.schedules.workers import (
     code_of,
     current,
     hire,
+    in_finalizer,
 )
 
 if TYPE_CHECKING:
@@ -602,13 +603,15 @@ class Execution:
 
     def _out_of_turn(self, operation: Operation) -> Any:
         if current() is not self:  # it was made in an earlier schedule, and kept
-            from helpers.schedules.model.primitives import made_before
+            if current() is not None and not in_finalizer():
+                from helpers.schedules.model.primitives import made_before
 
-            made_before(operation.object)
+                made_before(operation.object)
+            return self._at_once(
+                operation, "it was made in a scenario that is over: nobody will end the wait"
+            )
         if self.quiet:
-            if operation.blocks and not operation.ready():
-                raise RuntimeError("it would have to wait")
-            return operation.perform()
+            return self._at_once(operation, "it would have to wait")
         if operation.kind in ("release", "notify", "set"):
             return None  # a `finally` of a task that is being ended may tidy up
         me = self.task
@@ -619,6 +622,12 @@ class Execution:
             gate.acquire()
             gate.acquire()
         raise Unwind
+
+    def _at_once(self, operation: Operation, why_not: str) -> Any:
+        """Perform an operation that is no step."""
+        if operation.blocks and not operation.ready():
+            raise RuntimeError(why_not)
+        return operation.perform()
 
     # --- spinning ------------------------------------------------------------------------------------
 

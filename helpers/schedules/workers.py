@@ -124,6 +124,14 @@ def where_is(worker: Worker) -> str:
     return f"busy in {here} from line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
 
 
+def in_finalizer() -> bool:
+    """Is the calling thread in a `__del__`? The garbage collector runs those of any object in any thread."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    return frame.f_code.co_name == "__del__"
+
+
 def raise_in(worker: Worker, error: type[BaseException]) -> None:
     """Have an exception raised in a busy worker's thread, as soon as it runs Python code again."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(error))

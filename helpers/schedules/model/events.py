@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, Timed, execution_of
+from helpers.schedules.model.primitives import Methods, Over, PrimitiveOperation, State, Timed, execution_of
 
 
 class _EventOperation(PrimitiveOperation):
@@ -105,6 +105,7 @@ class _GoOnInTime(Timed, _GoOn):
 
 def _init(self: Any) -> None:
     self._model = State(self)
+    self._cond = Over()
     self._flag = False
     self._waiting = []
 

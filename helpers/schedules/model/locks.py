@@ -159,7 +159,8 @@ class Lock:
         elif timeout < 0:
             raise ValueError("timeout value must be a non-negative number")
         else:
-            operation = _AcquireInTime(self, timeout=timeout) if timeout else _TryAcquire(self)
+            in_time = timeout and current() is not None
+            operation = _AcquireInTime(self, timeout=timeout) if in_time else _TryAcquire(self)
         got: bool = self.execution.step(operation)
         return got
 

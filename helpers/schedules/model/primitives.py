@@ -14,6 +14,7 @@ from helpers.schedules.execution import Execution, current
 from helpers.schedules.model import clock
 from helpers.schedules.operation import Operation
 from helpers.schedules.reaching import frame_of_program
+from helpers.schedules.workers import in_finalizer
 
 # For each class, what its methods (and properties) are in explored threads.
 Methods = dict[type, dict[str, Any]]
@@ -90,14 +91,27 @@ def called_later(function: Any) -> Any:
 def execution_of(primitive: Any) -> Execution:
     """The schedule that is being run, and that the primitive was made in.
 
-    If it was not, the search ends: nobody can say in what state the primitive is.
+    If it was not, the search ends: nobody can say in what state the primitive is. Only what is left of an
+    earlier schedule may still use it while it is being finalized.
     """
     execution = current()
     assert execution is not None
     state: State | None = getattr(primitive, "_model", None)
     if state is None or state.execution is not execution:
-        made_before(primitive)
+        if state is None or not in_finalizer():
+            made_before(primitive)
+        return state.execution
     return execution
+
+
+class Over:
+    """What a primitive made in a scenario has for its insides: CPython's own methods find it afterwards."""
+
+    def __enter__(self) -> NoReturn:
+        raise RuntimeError("it was made in a scenario that is over: make another")
+
+    def __exit__(self, *exception: Any) -> None:
+        """It is never entered."""
 
 
 def as_is(primitive: Any) -> bool:

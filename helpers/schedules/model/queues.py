@@ -18,7 +18,15 @@ from typing import Any
 
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model.locks import Lock
-from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, Timed, as_is, execution_of
+from helpers.schedules.model.primitives import (
+    Methods,
+    Over,
+    PrimitiveOperation,
+    State,
+    Timed,
+    as_is,
+    execution_of,
+)
 from helpers.schedules.operation import Site
 
 # Raised by a queue that was shut down; new in 3.13.
@@ -266,6 +274,7 @@ def _init(self: Any, maxsize: int = 0) -> None:
         self._model = None
         return
     self._model = _State(self)
+    self.mutex = self.not_empty = self.not_full = self.all_tasks_done = Over()
     self.maxsize = maxsize
     self._init(maxsize)
     self.unfinished_tasks = 0

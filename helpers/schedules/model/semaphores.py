@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from helpers.schedules.model.primitives import Methods, PrimitiveOperation, State, Timed, execution_of
+from helpers.schedules.model.primitives import Methods, Over, PrimitiveOperation, State, Timed, execution_of
 
 
 class _SemaphoreOperation(PrimitiveOperation):
@@ -79,6 +79,7 @@ def _init(self: Any, value: int = 1) -> None:
     if value < 0:
         raise ValueError("semaphore initial value must be >= 0")
     self._model = State(self)
+    self._cond = Over()
     self._value = value
 
 
