@@ -119,9 +119,12 @@ class Hub:
             execution.cut = execution.cut or STOPPED
             execution.unwinding = True
             if not self._gate.acquire(True, grace):
-                raise_in(execution.task.worker, Unwind)
+                who = execution.task
+                if execution.cut is STOPPED:
+                    execution.cut = "stopped", f"{STOPPED[1]}, with {who.name} {where_is(who.worker)}"
+                raise_in(who.worker, Unwind)
                 if not self._gate.acquire(True, 0.5):
                     # Its thread is given up. What it gives back one day is the baton of no other schedule.
-                    execution.task.done = True
+                    who.done = True
                     execution.hub = Hub()
         self.wanted = False

@@ -202,6 +202,27 @@ class TestScenarios:
             os.close(reading)
         assert every_schedule(transfers).schedules == 3
 
+    @pytest.mark.parametrize("seconds", [0.5, 10])
+    def test_the_line_that_hangs_is_named(self, seconds: float) -> None:
+        reading, writing = os.pipe()
+
+        def scenario() -> None:
+            thread = Thread(target=lambda: os.write(writing, b"x"))
+            thread.start()
+            os.read(reading, 1)
+            thread.join()
+
+        line = scenario.__code__.co_firstlineno + 3
+        try:
+            result = every_schedule(scenario, seconds=seconds)
+        finally:
+            os.close(writing)
+            os.close(reading)
+        assert (result.schedules, result.exhausted) == (0, False)
+        (note,) = result.notes
+        assert "MainThread" in note
+        assert f"busy in scenario() from line {line} of test_execution.py" in note
+
     def test_a_thread_that_is_not_given_the_processor_does_not_hang(self) -> None:
         class Late:
             """The gate where the search waits: opens the parked thread's when it has waited long enough."""
