@@ -129,7 +129,8 @@ def compare(names, shard, of, folder, recording):
     assert passed & excused == different.keys() & excused
     # And they were recorded, to the end.
     read = Recording(recording)
-    assert read.notes == []
+    # Some tests start a Python that looks at no environment (-E, -I): that it is not recorded is said.
+    assert [note for note in read.notes if not note.startswith("Not recorded: `")] == []
     assert build(read, root=next(iter(read.processes.values())).pid).lanes
 
 
