@@ -94,8 +94,11 @@ class Line:
         return _text(line)
 
 
-def _is_frame(line: str) -> bool:
-    return line.startswith("  ")
+def _is_whole(dump: list[str]) -> bool:
+    """Whether the last frame is the outermost of its thread, as far as its function's name tells."""
+    frames = [line for line in dump if line.startswith("  ")]
+    outermost = (" in <module>", " in _bootstrap", " in _run_module_as_main", "  ...")
+    return bool(frames) and frames[-1].endswith(outermost)
 
 
 def _text(line: bytes) -> str:
@@ -502,8 +505,8 @@ class Supervisor:
         end = now + DUMP
         while now < end and not self._over():
             quiet = self._last_dump + SILENCE
-            # The heading of a stack may arrive alone; what tells that it is being written is a frame.
-            if now >= quiet and all(any(map(_is_frame, dumps.get(pid, ()))) for pid in asked):
+            # On a busy machine the frames of one stack may arrive with long pauses between them.
+            if now >= quiet and all(_is_whole(dumps.get(pid, [])) for pid in asked):
                 break
             self._next_event(min(end, max(quiet, now + 0.01)))
             now = time.perf_counter()
