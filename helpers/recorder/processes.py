@@ -107,10 +107,9 @@ def popen(module: Any) -> None:
             raise
         setattr(self, NUMBER, number)
         tape.define_process(number, self.pid)
-        ours = (sys._getframe(1).f_globals.get("__name__") or "").startswith(
-            "helpers."
-        )  # run_script's helper
-        if not ours and _is_python_that_does_not_record(command, kwargs.get("env")):
+        # What `run_script` starts for itself takes no recorder on purpose.
+        starter = sys._getframe(1).f_globals.get("__name__") or ""
+        if not starter.startswith("helpers.") and _is_python_that_does_not_record(command, kwargs.get("env")):
             tape.define_unrecorded(" ".join([_first_word(command), *map(str, command[1:])]))
 
     replace(cls, "__init__", same_face(__init__, original))
