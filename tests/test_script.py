@@ -223,22 +223,28 @@ def test_stacks_taken_at_the_deadline_are_not_passed_on():
     assert together["stderr"].splitlines() == [b"my error"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="processes are seen to end differently there")
-def test_a_script_that_prints_to_a_slow_reader_is_stopped_at_its_deadline(tmp_path):
-    together, put = outputs()
+def when_it_has_ended(put, pid):
+    """A slow reader: takes what a script has written only when that one, whose id is in the file, has ended."""
 
-    def read_when_it_has_ended(stream: str, data: bytes) -> None:
-        script = int((tmp_path / "pid").read_text())
+    def read(stream: str, data: bytes) -> None:
+        script = int(pid.read_text())
         deadline = time.monotonic() + 30
         while psutil.pid_exists(script) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not psutil.pid_exists(script)
         put(stream, data)
 
+    return read
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are seen to end differently there")
+def test_a_script_that_prints_to_a_slow_reader_is_stopped_at_its_deadline(tmp_path):
+    together, put = outputs()
+
     run = run_script(
         "import os\nopen('pid', 'w').write(str(os.getpid()))\nwhile True: print('x' * 50)",
         cwd=tmp_path,
-        on_output=read_when_it_has_ended,
+        on_output=when_it_has_ended(put, tmp_path / "pid"),
         timeout=1,
     )
     assert run.timed_out
@@ -251,19 +257,12 @@ def test_a_script_that_prints_to_a_slow_reader_is_stopped_at_its_deadline(tmp_pa
 def test_a_slow_reader_gets_all_that_a_script_has_printed_before_its_end(tmp_path):
     together, put = outputs()
 
-    def read_when_it_has_ended(stream: str, data: bytes) -> None:
-        script = int((tmp_path / "pid").read_text())
-        deadline = time.monotonic() + 30
-        while psutil.pid_exists(script) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        put(stream, data)
-
     lines = supervisor.ROOM // 100
     run = run_script(
         f"import os\nopen('pid', 'w').write(str(os.getpid()))\nfor i in range({lines}): print(f'{{i:50}}')",
         cwd=tmp_path,
         buffering="block",
-        on_output=read_when_it_has_ended,
+        on_output=when_it_has_ended(put, tmp_path / "pid"),
         timeout=20,
     )
     assert run.exit_code == 0
