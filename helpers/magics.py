@@ -105,6 +105,8 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+_INTERNALS = "show also the locks and the like that the standard library makes for itself"
+
 AS_SCRIPT = Parser("%as_script", "run", "Run the cell as a script of its own, outside the kernel.")
 AS_SCRIPT.add_argument(
     "--timeout", type=_seconds, default=10.0, help="stop it after so many seconds; else 10"
@@ -129,6 +131,7 @@ AS_SCRIPT.add_argument(
     default="oldest",
     help="what to keep of a recording that has no room for all of it",
 )
+AS_SCRIPT.add_argument("--internals", action="store_true", help=_INTERNALS)
 AS_SCRIPT.add_argument("--no-timeline", action="store_true", help="record and draw nothing")
 AS_SCRIPT.add_argument(
     "--args",
@@ -137,6 +140,7 @@ AS_SCRIPT.add_argument(
     help="arguments of the script: all that follows on the line",
 )
 TIMELINE = Parser("%timeline", "timeline", "Run the cell here in the kernel, and draw what its threads did.")
+TIMELINE.add_argument("--internals", action="store_true", help=_INTERNALS)
 
 
 @magics_class
@@ -164,6 +168,7 @@ class CourseMagics(Magics):
                 buffering=arguments.buffering,
                 record=not arguments.no_timeline,
                 keep=arguments.keep,
+                internals=arguments.internals,
                 on_line=live.add,
             )
         except KeyboardInterrupt as error:
@@ -189,7 +194,7 @@ class CourseMagics(Magics):
         if not cell.strip():
             raise UsageError("The cell is empty: write a program below the %%timeline line.")
         name, parts = _compiled(self.shell, cell)
-        with ExitStack() as after, record() as timeline:
+        with ExitStack() as after, record(internals=arguments.internals) as timeline:
             # Comes when the recording is complete, whatever the cell has raised.
             after.callback(self._keep, timeline, arguments, fingerprint(line, cell))
             try:

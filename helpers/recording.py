@@ -18,7 +18,7 @@ from helpers.timeline.reading import Recording
 
 
 @contextmanager
-def record(*, keep: str = "oldest") -> Iterator[Timeline]:
+def record(*, keep: str = "oldest", internals: bool = False) -> Iterator[Timeline]:
     """Record what the block does: its thread, the threads it starts, and their Python children.
 
     Threads that were there before, such as a notebook kernel's own, are left out. A thread that
@@ -27,10 +27,13 @@ def record(*, keep: str = "oldest") -> Iterator[Timeline]:
     module, or of ``__main__``, leads to them.
 
     Within another recording of this process (another ``record()``, or the script's own) it is a stretch
-    of that: what all recorded threads and processes do from the block's beginning to its end.
+    of that: what all recorded threads and processes do from the block's beginning to its end. What is
+    kept and shown is then as that one asked for.
 
     Args:
         keep: ``"oldest"`` or ``"newest"``: what to keep of a recording that has no room for all of it.
+        internals: record also the locks, conditions and the like that the standard library makes for
+            itself during the block; what `threading` makes is left out.
 
     Yields:
         A `Timeline` that is empty during the block and filled at its end.
@@ -40,7 +43,7 @@ def record(*, keep: str = "oldest") -> Iterator[Timeline]:
         OSError: no folder for the recording can be written.
     """
     check_keep(keep)
-    block = _Block(keep)
+    block = _Block(keep, internals)
     try:
         block.begin()
         yield block.timeline
@@ -54,9 +57,9 @@ def record(*, keep: str = "oldest") -> Iterator[Timeline]:
 class _Block:
     """One `with record()`: which recording it is a stretch of, and from when to when."""
 
-    def __init__(self, keep: str) -> None:
+    def __init__(self, keep: str, internals: bool) -> None:
         self.timeline = Timeline.empty()
-        self._keep = keep
+        self._keep, self._internals = keep, internals
         self._recorder: Any = None
         self._folder = ""
         self._pid = os.getpid()
@@ -69,7 +72,7 @@ class _Block:
         if own and not _blocks:
             self._folder = make_recording_folder()
             _blocks.append(self)
-            _start(self._folder, self._keep)
+            _start(self._folder, self._keep, self._internals)
             return
         self._folder = self._recorder.tape.folder
         if own:
@@ -109,12 +112,18 @@ def _script_recorder() -> Any:
     return found if found is not None and found.tape.on else None
 
 
-def _start(folder: str, keep: str) -> None:
+def _start(folder: str, keep: str, internals: bool) -> None:
     # Children started anew find the recorder through their environment, forked ones have it.
-    variables = recording_environment(os.environ, folder, keep)
+    variables = recording_environment(os.environ, folder, keep, internals)
     _environment.update((name, os.environ.get(name)) for name in variables)
     os.environ.update(variables)
-    recorder.start(folder, only_this_thread=True, names_in=_namespaces(), newest=keep == "newest")
+    recorder.start(
+        folder,
+        only_this_thread=True,
+        names_in=_namespaces(),
+        newest=keep == "newest",
+        internals=internals,
+    )
 
 
 def _stop() -> None:

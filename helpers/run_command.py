@@ -16,6 +16,7 @@ from helpers.script import Run, run_script
 from helpers.timeline import Timeline
 
 OURS = ("--timeline", "--timeout", "--python", "--keep")
+SWITCHES = ("--internals",)
 PICTURES = (".png", ".svg")
 PERFETTO = ".perfetto.json"
 # As in the shell: what timeout(1) ends with, and what is added to the number of a deadly signal.
@@ -46,6 +47,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
         default="oldest",
         help="what to keep of a recording that has no room for all of it (oldest)",
     )
+    parser.add_argument(
+        "--internals",
+        action="store_true",
+        help="show also the locks and the like that the standard library makes for itself",
+    )
     parser.add_argument("script", type=_script, help="the Python file to run")
     parser.add_argument("args", nargs="*", default=[], help="its arguments; after --, any at all")
     ours: list[str] = []
@@ -59,7 +65,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
             if value is None:
                 parser.error(f"argument {word}: expected one argument")
             ours.append(f"{word}={value}")
-        elif word.startswith(tuple(f"{name}=" for name in OURS)):
+        elif word.startswith(tuple(f"{name}=" for name in OURS)) or word in SWITCHES:
             ours.append(word)
         elif theirs or not word.startswith("-"):
             theirs.append(word)
@@ -71,7 +77,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
                 f"runpy.run_module({word[2:] or next(words, 'module')!r}, run_name='__main__')"
             )
         else:
-            parser.error(f"there is no option {word}; before the script stand {', '.join(OURS)}")
+            parser.error(f"there is no option {word}; before the script stand {', '.join(OURS + SWITCHES)}")
     wish = parser.parse_args([*ours, *theirs[:1]])
     wish.args = theirs[1:]
     return wish
@@ -164,6 +170,7 @@ def main(argv: list[str]) -> int:
             timeout=wish.timeout,
             python=wish.python,
             keep=wish.keep,
+            internals=wish.internals,
             # The caller's own, and what it makes for them in their folder for temporary files stays there.
             env={"TMPDIR": None, "TEMP": None, "TMP": None, **os.environ},
             on_output=pass_on,

@@ -156,6 +156,7 @@ def run_script(
     env: Mapping[str, str | None] | None = None,
     record: bool = True,
     keep: str = "oldest",
+    internals: bool = False,
     on_line: Callable[[Line], object] | None = None,
     on_output: Callable[[str, bytes], object] | None = None,
 ) -> Run:
@@ -182,6 +183,8 @@ def run_script(
             TEMP or TMP here it has a folder for temporary files of its own, which goes with it.
         record: whether to record what its threads and processes do.
         keep: ``"oldest"`` or ``"newest"``: what to keep of a recording that has no room for all of it.
+        internals: record also the locks, conditions and the like that the standard library makes for
+            itself, such as the lock of a logging handler; what `threading` makes is left out.
         on_line: called with each `Line` as it arrives, in a thread of its own; an error it raises ends
             the script and is raised here.
         on_output: the same with each piece of output exactly as it was written, however long, with or
@@ -212,12 +215,12 @@ def run_script(
             file = path
         temporary = folder / "tmp"
         temporary.mkdir()
+        environment = _environment(env, temporary, start_method, buffering)
+        recorded = recording_environment(environment, recording_folder if record else None, keep, internals)
         order = {
             "command": [command, str(file), *args],
             "cwd": where,
-            "env": _environment(
-                env, temporary, start_method, buffering, recording_folder if record else None, keep
-            ),
+            "env": environment | recorded,
             "stdin": to_read,
             "timeout": timeout,
             "output": on_output is not None,
@@ -359,7 +362,10 @@ def _make_folder(prefix: str, where: str | None) -> str:
 
 
 def recording_environment(
-    environment: Mapping[str, str], folder: str | os.PathLike[str] | None, keep: str = "oldest"
+    environment: Mapping[str, str],
+    folder: str | os.PathLike[str] | None,
+    keep: str = "oldest",
+    internals: bool = False,
 ) -> dict[str, str]:
     """The variables by which every Python that is started prepares itself, and records into `folder`."""
     before = environment.get("PYTHONPATH")
@@ -367,16 +373,12 @@ def recording_environment(
     if folder is not None:
         variables["HELPERS_RECORDING"] = os.fspath(folder)
         variables["HELPERS_KEEP"] = keep
+        variables["HELPERS_INTERNALS"] = str(int(internals))
     return variables
 
 
 def _environment(
-    changes: Mapping[str, str | None] | None,
-    temporary: Path,
-    start_method: str | None,
-    buffering: str,
-    recording: Path | None,
-    keep: str,
+    changes: Mapping[str, str | None] | None, temporary: Path, start_method: str | None, buffering: str
 ) -> dict[str, str]:
     kept = (item for item in os.environ.items() if not _NOT_FOR_SCRIPTS.match(item[0]))
     environment = dict(kept) | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
@@ -385,7 +387,6 @@ def _environment(
             environment.pop(name, None)
         else:
             environment[name] = value
-    environment.update(recording_environment(environment, recording, keep))
     environment["PYTHON_COLORS"] = "0"
     environment["HELPERS_BUFFERING"] = buffering
     if STACKS_SIGNAL:

@@ -12,7 +12,7 @@ import _thread
 import sys
 
 from . import io, processes, sleeping, stdin, tape
-from .patching import put_back, when_imported
+from .patching import put_back, show_internals, when_imported
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def start(
     only_this_thread: bool = False,
     names_in: list[dict[str, Any]] | None = None,
     newest: bool = False,
+    internals: bool = False,
 ) -> None:
     """Begin to record this process, and the Python processes it starts by forking.
 
@@ -83,7 +84,9 @@ def start(
         names_in: global namespaces whose names may mean locks made earlier, or functions of the
             standard library imported earlier; they are to be recorded, too.
         newest: keep the newest events, and not the oldest, where there is no room for all.
+        internals: record also the locks and the like that the standard library makes for itself.
     """
+    show_internals(internals)
     tape.start(folder, {_thread.get_ident()} if only_this_thread else None, newest)
     sleeping.install()
     processes.install()

@@ -87,6 +87,7 @@ FIRST_FREE = 16
 READ_LOCK = "read lock of"
 WRITE_LOCK = "write lock of"
 PLACES = "places in"
+LOCK_OF = "lock of"  # a Value or an Array
 UNFINISHED_TASKS = "unfinished tasks of"
 TASKS = "tasks for"  # queues of a pool or an executor
 RESULTS = "results of"

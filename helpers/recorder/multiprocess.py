@@ -75,18 +75,18 @@ def synchronize(module: Any) -> None:
     init, make_methods = cls.__init__, cls._make_methods
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        self.__dict__["_recorder_site"] = _site(self, sys._getframe(1))
+        self.__dict__["_recorder_site"] = _kind_and_site(self, sys._getframe(1))
         init(self, *args, **kwargs)
 
     def _make_methods(self: Any) -> None:
         make_methods(self)
         semaphore = self._semlock
         acquire_now, release_now = semaphore.acquire, semaphore.release
-        file, line, internal = self.__dict__.pop("_recorder_site", ("", 0, False))
+        unknown = f"multiprocessing.{type(self).__name__}", "", 0, False  # it comes from another process
+        kind, file, line, internal = self.__dict__.pop("_recorder_site", unknown)
         # By its key the reader knows it again in other processes. Made for fork it has no name, and
         # needs none: children have the object itself.
         key = self.__dict__["_recorder_key"] = semaphore.name or f"{tape.process()} {next(_unnamed)}"
-        kind = f"multiprocessing.{type(self).__name__}"
         number = tape.define(kind, file=file, line=line, internal=internal, key=key)
         self.__dict__[NUMBER] = number
         recursive = semaphore.kind == module.RECURSIVE_MUTEX
@@ -188,15 +188,29 @@ def _barrier(cls: Any) -> None:
     replace(cls, "__setstate__", same_face(__setstate__, original))
 
 
-def _site(made: Any, frame: FrameType | None) -> tuple[str, int, bool]:
-    """Who makes this lock: past its own __init__, and past context.Lock() and its like."""
+def _maker(made: Any, frame: FrameType | None) -> FrameType | None:
+    """Who makes this lock or queue: past its own __init__, and past context.Lock() and its like."""
     while frame is not None and frame.f_locals.get("self") is made:
         frame = frame.f_back
     if frame is not None and frame.f_globals.get("__name__") == "multiprocessing.context":
         frame = frame.f_back
+    return frame
+
+
+def _site(made: Any, frame: FrameType | None) -> tuple[str, int, bool]:
+    """Where it is made, and whether by the standard library."""
+    frame = _maker(made, frame)
     file, line = user_frame(frame)
     internal = frame is None or frame.f_code.co_filename != file
     return file, line, internal
+
+
+def _kind_and_site(lock: Any, frame: FrameType | None) -> tuple[str, str, int, bool]:
+    """What a lock is, and the same. That of a Value or an Array, `get_lock()`, is the program's to use."""
+    maker = _maker(lock, frame)
+    if maker is not None and maker.f_globals.get("__name__") == "multiprocessing.sharedctypes":
+        return fileformat.LOCK_OF, *user_frame(maker), False
+    return f"multiprocessing.{type(lock).__name__}", *_site(lock, frame)
 
 
 def queues(module: Any) -> None:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 NUMBER = f"_number_by_{__package__}".replace(".", "_")
 
 # What is made in these does not clutter the picture: the standard library, and what a notebook runs on.
-INTERNAL = sys.stdlib_module_names | {"IPython", "ipykernel", "jupyter_client", "tornado", "zmq"}
+_NOTEBOOK = frozenset({"IPython", "ipykernel", "jupyter_client", "tornado", "zmq"})
+INTERNAL = sys.stdlib_module_names | _NOTEBOOK
 
 _BUILTIN = type(len)
+_left_out = INTERNAL  # whose locks and the like are not recorded
 _replaced: list[tuple[Any, str, Any]] = []
 _rebound: list[tuple[Any, Any, Any, Any]] = []
 _ABSENT = object()
@@ -89,11 +91,21 @@ class _Unbound(staticmethod):  # type: ignore[type-arg]
         return itemgetter(0), ((replaced.__wrapped__,),)
 
 
+def show_internals(shown: bool) -> None:
+    """Record what the standard library makes for itself, or leave it out.
+
+    What `threading` makes for itself is left out in any case: an Event's condition and that one's lock are
+    the Event.
+    """
+    global _left_out
+    _left_out = _NOTEBOOK | {"threading"} if shown else INTERNAL
+
+
 def caller(frame: FrameType | None) -> tuple[str, int, bool]:
-    """Say who makes an object: the file and line, and whether that is in the standard library."""
+    """Say who makes an object: the file and line, and whether it is one of those that are left out."""
     if frame is None:
         return "", 0, True
-    return frame.f_code.co_filename, frame.f_lineno, is_internal(frame)
+    return frame.f_code.co_filename, frame.f_lineno, _package(frame) in _left_out
 
 
 def maker(frame: FrameType | None, made: object) -> FrameType | None:
@@ -114,19 +126,35 @@ def user_frame(frame: FrameType | None) -> tuple[str, int]:
 
 def is_internal(frame: FrameType) -> bool:
     """Whether what runs there is in the standard library, or in what a notebook runs on."""
-    return (frame.f_globals.get("__name__") or "").partition(".")[0] in INTERNAL
+    return _package(frame) in INTERNAL
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__") or "").partition(".")[0]
 
 
 def owner(frame: FrameType | None) -> tuple[str, int, str]:
     """Where the program makes the object whose `__init__` is running in `frame`, and that one's class.
 
-    The line is 0 where there is no such object.
+    Or a method is running there that its `__init__` has called. The line is 0 where there is no such object.
     """
-    if frame is None or frame.f_code.co_name != "__init__":
+    if frame is None or not _is_method(frame):
         return "", 0, ""
     made = frame.f_locals.get("self")
-    file, line, internal = caller(maker(frame, made))
-    return file, 0 if internal else line, type(made).__name__
+    inner, outer = frame, frame.f_back
+    while outer is not None and _is_method(outer) and outer.f_locals.get("self") is made:
+        inner, outer = outer, outer.f_back
+    if outer is None or inner.f_code.co_name != "__init__":
+        return "", 0, ""
+    if is_internal(frame):
+        return *user_frame(outer), type(made).__name__
+    return outer.f_code.co_filename, 0 if is_internal(outer) else outer.f_lineno, type(made).__name__
+
+
+def _is_method(frame: FrameType) -> bool:
+    """Whether its first argument is called `self`: quickly, since there may be many locks."""
+    code = frame.f_code
+    return code.co_argcount > 0 and code.co_varnames[0] == "self"
 
 
 def _is_init_of(frame: FrameType, made: object) -> bool:

@@ -32,6 +32,7 @@ _RESERVED = {
 _PARTS = {
     fileformat.READ_LOCK: ("multiprocessing.Lock", "Queue"),
     fileformat.WRITE_LOCK: ("multiprocessing.Lock", "Queue"),
+    fileformat.LOCK_OF: ("multiprocessing.RLock", "Value"),
     fileformat.PLACES: ("multiprocessing.Queue", "Queue"),
     fileformat.UNFINISHED_TASKS: ("multiprocessing.JoinableQueue", "JoinableQueue"),
     fileformat.TASKS: ("queue.SimpleQueue", "pool"),
@@ -73,11 +74,13 @@ class _Maker(NamedTuple):
         alike: how many of its kind it has made in all.
         nth: how many before this one.
         nth_of_owner: how many of these are part of something that was made by the same line as its owner.
+        nth_of_class: how many of these are part of something of the same class.
     """
 
     alike: int
     nth: int
     nth_of_owner: int
+    nth_of_class: int
 
 
 class Recording:
@@ -165,14 +168,16 @@ class Recording:
 
     def _found(self, process: RecordedProcess, number: int, kind: str, file: str, line: int) -> str:
         made = self._makers[process.name, number]
-        # `self.lock` is a good name for one. Several are told apart by what the program calls their owners.
-        if number in process.owners and (made.alike > 1 or file == _GENERATED):
-            owner = self._names.assigned(*process.owners[number], made.nth_of_owner)
-            own = self._names.find(file, line, kind, 0)
-            if owner and own.startswith("self."):
-                return owner + own.removeprefix("self")
-            if owner and file == _GENERATED:
+        # `self.lock` is a good name for one, to the reader of that file. Several are told apart by what the
+        # program calls their owners, and so is what an owner from elsewhere, such as a library, has.
+        from_file, from_line, cls = process.owners.get(number, (file, 0, ""))
+        if from_line and (made.alike > 1 or from_file != file):
+            owner = self._names.assigned(from_file, from_line, cls, made.nth_of_owner)
+            own = self._names.find(file, line, kind, 0 if owner else made.nth_of_class)
+            if file == _GENERATED and owner:
                 return f"{kind.rpartition('.')[2]} of {owner}"
+            if own.startswith("self.") and (owner or from_file != file):
+                return (owner or cls) + own.removeprefix("self")
         return self._names.find(file, line, kind, made.nth)
 
     def _count_makers(self) -> Iterator[tuple[tuple[str, int], _Maker]]:
@@ -188,9 +193,11 @@ class Recording:
             alike = Counter(made_at.values())
             seen: Counter[tuple[Any, ...]] = Counter()
             for number, place in made_at.items():
-                of_owner = place, process.owners.get(number)
-                yield (process.name, number), _Maker(alike[place], seen[place], seen[of_owner])
-                seen.update((place, of_owner))
+                owner = process.owners.get(number, ("", 0, ""))
+                of_owner, of_class = (place, owner), (place, owner[2])
+                counts = (seen[each] for each in (place, of_owner, of_class))
+                yield (process.name, number), _Maker(alike[place], *counts)
+                seen.update((place, of_owner, of_class))
 
     def _read(self, file: Path) -> None:
         data = np.fromfile(file, dtype=np.uint8)

@@ -38,6 +38,7 @@ SHOWS = {
     "sleep": "sleeps",
 }
 LISTED = 10  # so many names are said
+_LAST_OF_PATH = r"[^\\/]*(?:[\\/]__init__\.py)?$"
 _SIDES = {
     "empty": "for an item of {}",
     "full": "for room in {}",
@@ -265,8 +266,9 @@ def _thing(thing: SyncObject) -> str:
     """Its name, and in brackets what it is and which line made it."""
     about = [] if not thing.file and thing.kind.lower() in thing.name.lower() else [thing.kind]
     if thing.file:
-        file = re.split(r"[\\/]", thing.file)[-1]
-        about.append(f"{file}:{thing.line}")
+        # The last part of the path; before `__init__.py` also the package's.
+        last = re.search(_LAST_OF_PATH, thing.file)
+        about.append(f"{last[0] if last else thing.file}:{thing.line}")
     return f"{thing.name} ({', '.join(about)})" if about else thing.name
 
 

@@ -226,6 +226,24 @@ with cell.guard: pass
     assert (lock.file, lock.line) == ("script.py", 18)
 
 
+def test_parts_of_an_object_from_another_file_are_named_after_it(tmp_path: Path):
+    (tmp_path / "bank.py").write_text(
+        """
+import threading
+class Account:
+    def __init__(self): self._prepare()
+    def _prepare(self): self.lock = threading.Lock()
+def hold(account):
+    with account.lock: pass
+"""
+    )
+    (tmp_path / "main.py").write_text(
+        "import bank\nsavings = bank.Account()\nbank.hold(savings)\nbank.hold(bank.Account())\n"
+    )
+    run = run_script(tmp_path / "main.py", cwd=tmp_path)
+    assert [hold.lock.name for hold in run.timeline.holds] == ["savings.lock", "Account.lock (2)"]
+
+
 def test_threads_have_their_names_parents_and_ends():
     seen = recorded(
         """

@@ -100,7 +100,11 @@ def _start() -> None:
         if start_method:
             recorder.default_start_method(start_method)
         if recording:
-            recorder.start(recording, newest=environ.get("HELPERS_KEEP") == "newest")
+            newest, internals = (
+                environ.get("HELPERS_KEEP") == "newest",
+                environ.get("HELPERS_INTERNALS") == "1",
+            )
+            recorder.start(recording, newest=newest, internals=internals)
     _run_the_next_sitecustomize(here)
 
 
