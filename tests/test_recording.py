@@ -375,3 +375,11 @@ def test_children_are_recorded_and_no_folder_is_left():
     assert [lane.process for lane in timeline.lanes] == ["main process", "child 1"]
     assert states(timeline, 1) == [("sleep", "")]
     assert not os.path.exists(folder)
+
+
+def test_a_thread_that_was_made_before_is_started_without_a_wait() -> None:
+    thread = threading.Thread(target=int)
+    with record() as timeline:
+        thread.start()
+        thread.join()
+    assert {each.kind for each in timeline.objects} == {"Thread"}

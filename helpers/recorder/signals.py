@@ -1,12 +1,13 @@
 """`threading`'s Event, Condition, Semaphore, Barrier and Timer.
 
 These are Python classes, so their methods are replaced in place: subclasses, `isinstance` and names
-imported earlier keep working. An object made inside the standard library has no number and is not
-recorded.
+imported earlier keep working. An object made inside the standard library has no number: that somebody
+waits is told all the same, or a thread of an Executor or a feeder of a queue would seem to run.
 """
 
 from __future__ import annotations
 
+import _thread
 import sys
 import threading
 
@@ -25,18 +26,29 @@ TIMED_WAIT = WAIT | fileformat.TIMED << 32
 TAKE, FREE, UNDONE = fileformat.TAKE << 56, fileformat.FREE << 56, fileformat.UNDONE << 56
 SIGNAL, TIMED_OUT = fileformat.SIGNAL << 56, fileformat.TIMED_OUT << 56
 
-# What `threading` itself makes, such as the event that says that a thread has begun, is not recorded; and as
-# every thread has one, that is seen by this.
+# The number of what is a part of another object of `threading`, such as an event's condition, or the event
+# that says that a thread has begun: nothing of it is recorded. There are many, and so they are known quickly:
+# by who makes them.
+PART = -1
 _OWN = vars(threading)
+_new = object.__new__
 
 
 def number_of(made: Any) -> int:
-    """The number of an object, or 0 where it is the standard library's own and not recorded."""
+    """The number of an object; 0 where it is the standard library's own, and `PART`."""
     number: int | None = getattr(made, NUMBER, None)
     if number is None:  # made before the recording began
         number = tape.define(_kind_of(made), _name_in_main(made))
-        setattr(made, NUMBER, number)
+        give(made, number)
     return number
+
+
+def give(made: Any, number: int) -> None:
+    """Give an object that was made before the recording this number; then its condition is a part of it."""
+    setattr(made, NUMBER, number)
+    condition = getattr(made, "_cond", None)
+    if isinstance(condition, threading.Condition):
+        setattr(condition, NUMBER, PART)
 
 
 def _kind_of(made: object) -> str:
@@ -79,11 +91,20 @@ def _define_in_init(cls: Any) -> None:
 def _event() -> None:
     cls: Any = threading.Event
     init, original_set = cls.__init__, cls.set
+    condition_class, init_condition = threading.Condition, threading.Condition.__init__
+    # Whether the library makes an event just as `__init__` below does without a detour: every thread has one.
+    usual = init.__code__.co_names == ("Condition", "Lock", "_cond", "_flag")
     original: Callable[..., bool] = cls.wait
 
     def __init__(self: Any) -> None:
         if sys._getframe(1).f_globals is _OWN:
-            setattr(self, NUMBER, 0)
+            setattr(self, NUMBER, PART)
+            if usual and _OWN["Condition"] is condition_class:
+                self._cond = condition = _new(condition_class)
+                init_condition(condition, _thread.allocate_lock())
+                setattr(condition, NUMBER, PART)
+                self._flag = False
+                return
         else:
             give_number(self)
         init(self)
@@ -92,8 +113,9 @@ def _event() -> None:
         number = getattr(self, NUMBER, None)
         if number is None:
             number = number_of(self)
-        if not number or self.is_set():
+        if number < 0 or self.is_set() or (number == 0 and timeout == 0):
             return original(self, timeout)
+        number = number or fileformat.INTERNAL
         record((WAIT if timeout is None else TIMED_WAIT) | number)
         was_set = False
         try:
@@ -106,7 +128,7 @@ def _event() -> None:
         number = getattr(self, NUMBER, None)
         if number is None:
             number = number_of(self)
-        if number:
+        if number > 0:
             record(SIGNAL | number)
         original_set(self)
 
@@ -138,7 +160,7 @@ def _condition() -> None:
 
     def __init__(self: Any, lock: Any = None) -> None:
         if sys._getframe(1).f_globals is _OWN:
-            setattr(self, NUMBER, 0)
+            setattr(self, NUMBER, PART)
             init(self, lock)
             return
         number = give_number(self)
@@ -150,18 +172,13 @@ def _condition() -> None:
 
     def wait(self: Any, timeout: float | None = None) -> bool:
         number = getattr(self, NUMBER, None)
-        # The moment a starter waits for its thread is none of the program's, nor is a look of the library's.
-        if number == 0 and (timeout == 0 or getattr(tape.local, "starting", False)):
-            return original(self, timeout)
         # Without the lock it raises before it waits.
-        if not self._is_owned():
+        if number == PART or (number == 0 and timeout == 0) or not self._is_owned():
             return original(self, timeout)
         if number is None:  # made before the recording began
             number = number_of(self)
             follow(self, number)
         if not number:
-            # The library's own, in an Executor or a feeder thread: that it waits is told all the
-            # same, or it would seem to run.
             record(WAIT | fileformat.INTERNAL)
             try:
                 return original(self, timeout)
@@ -177,7 +194,7 @@ def _condition() -> None:
         number = getattr(self, NUMBER, None)
         if number is None:
             number = number_of(self)
-        if number:
+        if number > 0:
             record(SIGNAL | number)
         original_notify(self, n)
 
@@ -193,13 +210,12 @@ def recorded_acquire(original: Callable[..., bool]) -> Callable[..., bool]:
         number = getattr(self, NUMBER, None)
         if number is None:
             number = number_of(self)
-        if not number:
-            return original(self, blocking, timeout)
         taken = original(self, False) if blocking else original(self, blocking, timeout)
-        if taken:
+        if taken and number:
             record(TAKE | number)
-        if taken or not blocking:
+        if taken or not blocking or (number == 0 and timeout == 0):
             return taken
+        number = number or fileformat.INTERNAL
         record((WAIT if timeout is None else TIMED_WAIT) | number)
         got = False
         try:
@@ -246,9 +262,7 @@ def _barrier() -> None:
     original = cls.wait
 
     def wait(self: Any, timeout: float | None = None) -> int:
-        number = number_of(self)
-        if not number:
-            return original(self, timeout)
+        number = number_of(self) or fileformat.INTERNAL
         timed = timeout is not None or self._timeout is not None
         record((TIMED_WAIT if timed else WAIT) | number)
         kind = GAVE_UP
@@ -270,9 +284,9 @@ def _timer() -> None:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         file, line, internal = caller(maker(sys._getframe(1), self))
-        if not internal:
-            # The library's own event, for which it waits until its time has come, or cancel() sets it.
-            setattr(self.finished, NUMBER, tape.define("Timer", file=file, line=line))
+        # The library's own event, for which it waits until its time has come, or cancel() sets it.
+        number = 0 if internal else tape.define("Timer", file=file, line=line)
+        setattr(self.finished, NUMBER, number)
 
     replace(cls, "__init__", same_face(__init__, original))
 

@@ -32,6 +32,7 @@ else:
 
 now = time.perf_counter_ns
 pack_into = Struct("<qq").pack_into
+pack_two_into = Struct("<qqqq").pack_into
 # What writing an event ends in where the thread has no page yet, or its page has no slot left.
 NO_ROOM = (AttributeError, StopIteration)
 _USUAL = 1000  # characters of a line, none of which is longer than four bytes
@@ -181,8 +182,8 @@ def begin(number: int = 0) -> None:
         of, tape = _left.pop()
         if of is here:
             page, slot = tape
-            pack_into(page, slot(), now(), BEGIN | lane)
-            pack_into(page, slot(), now(), IDENT | ident)
+            at, _, time_ = slot(), slot(), now()
+            pack_two_into(page, at, time_, BEGIN | lane, time_, IDENT | ident)
             _begun[ident] = here, tape, lane
             return
     except IndexError:
@@ -246,7 +247,12 @@ def turn_page(code: int) -> None:
 
 
 def define(
-    kind: str, name: str = "", file: str = "", line: int = 0, internal: bool = False, key: str = ""
+    kind: str,
+    name: str = "",
+    file: str = "",
+    line: int = 0,
+    internal: bool = False,
+    key: str = "",
 ) -> int:
     """Give an object of the program a number, and write down what it is.
 

@@ -8,6 +8,7 @@ import threading
 
 from . import fileformat, tape
 from .patching import NUMBER, replace, same_face
+from .signals import PART, give
 from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
@@ -22,26 +23,7 @@ UNDONE, RAISED = fileformat.UNDONE << 56, fileformat.RAISED << 56
 
 def _thread_class() -> None:
     cls: Any = threading.Thread
-    original_start, original_join, original_bootstrap = cls.start, cls.join, cls._bootstrap_inner
-
-    def start(self: Any) -> None:
-        # Not initialised, or started before: it raises, and is no other thread for it.
-        if getattr(self, "_ident", 0) is not None:
-            original_start(self)
-            return
-        frame = sys._getframe(1)
-        kind = "daemon Thread" if self._daemonic else "Thread"
-        number = tape.define(kind, self._name, frame.f_code.co_filename, frame.f_lineno)
-        setattr(self, NUMBER, number)
-        record(START | number)
-        tape.local.starting = True
-        try:
-            original_start(self)
-        except RuntimeError:  # no room for another thread
-            record(UNDONE | number)
-            raise
-        finally:
-            tape.local.starting = False
+    original_join, original_bootstrap = cls.join, cls._bootstrap_inner
 
     def join(self: Any, timeout: float | None = None) -> None:
         number = getattr(self, NUMBER, 0)
@@ -96,9 +78,29 @@ def _thread_class() -> None:
 
     original_name = cls.name
     replace(cls, "name", property(original_name.fget, rename, original_name.fdel, original_name.__doc__))
-    replace(cls, "start", same_face(start, original_start))
     replace(cls, "join", same_face(join, original_join))
     replace(cls, "_bootstrap_inner", same_face(bootstrap, original_bootstrap))
+
+
+def _start(name: str) -> None:
+    """Replace what `Thread.start` calls to have the system make a thread."""
+    original = getattr(threading, name)
+
+    def start(bootstrap: Any, *args: Any, **kwargs: Any) -> Any:
+        thread, frame = bootstrap.__self__, sys._getframe(2)
+        kind = "daemon Thread" if thread._daemonic else "Thread"
+        number = tape.define(kind, thread._name, frame.f_code.co_filename, frame.f_lineno)
+        setattr(thread, NUMBER, number)
+        if NUMBER not in thread._started.__dict__:  # made before the recording began
+            give(thread._started, PART)
+        record(START | number)
+        try:
+            return original(bootstrap, *args, **kwargs)
+        except RuntimeError:  # no room for another thread
+            record(UNDONE | number)
+            raise
+
+    replace(threading, name, same_face(start, original))
 
 
 def _exit() -> None:
@@ -120,6 +122,7 @@ def _exit() -> None:
 
 
 def install() -> None:
-    """Replace the methods of Thread and the interpreter's wait at exit."""
+    """Replace the methods of Thread, what starts it, and the interpreter's wait at exit."""
     _thread_class()
+    _start("_start_joinable_thread" if sys.version_info >= (3, 13) else "_start_new_thread")
     _exit()
