@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from helpers.script import Run, run_script
+from helpers.script import Run, Stack, run_script
 from helpers.timeline import Timeline
 
 OURS = ("--timeline", "--timeout", "--python", "--keep")
@@ -22,6 +22,7 @@ PERFETTO = ".perfetto.json"
 # As in the shell: what timeout(1) ends with, and what is added to the number of a deadly signal.
 TIMED_OUT, KILLED = 124, 128
 SIGINT, SIGPIPE = 2, 13
+_BEGINNING = ("_bootstrap", "_bootstrap_inner", "run")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -133,8 +134,16 @@ def report(run: Run) -> str:
     lines += [f"{survivor.name} outlived the script and was ended." for survivor in run.survivors]
     for stack in run.stacks:
         lines.append(f"{stack.process}, {stack.thread} was at:")
-        lines += [f"  {file}, line {number}, in {function}" for file, number, function in stack.frames]
+        lines += [f"  {file}, line {number}, in {function}" for file, number, function in told(stack)]
     return "\n".join(lines)
+
+
+def told(stack: Stack) -> tuple[tuple[str, int, str], ...]:
+    """The frames of a stack without those by which `threading` begins every thread."""
+    frames = stack.frames
+    while len(frames) > 1 and Path(frames[0][0]).name == "threading.py" and frames[0][2] in _BEGINNING:
+        frames = frames[1:]
+    return frames
 
 
 def save(timeline: Timeline, path: Path, title: str) -> None:

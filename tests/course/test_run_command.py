@@ -98,6 +98,22 @@ def test_it_ends_as_the_script_ended(tmp_path: Path, program: str, code: int) ->
     assert run(tmp_path, program, "script.py").returncode == code
 
 
+def test_it_says_where_each_thread_was_from_the_programs_first_line_on(tmp_path: Path) -> None:
+    program = """
+import threading
+
+def work():
+    gate.wait()
+
+gate = threading.Event()
+threading.Thread(target=work, name="worker").start()
+"""
+    result = run(tmp_path, program, "--timeout", "2", "script.py")
+    at = result.stderr.partition("main process, worker was at:\n")[2]
+    assert at.startswith(f"  {tmp_path / 'script.py'}, line 5, in work\n")
+    assert ", in wait\n" in at.partition("was at:")[0]
+
+
 def test_output_goes_where_the_script_sent_it(tmp_path: Path) -> None:
     result = run(tmp_path, "import sys; print('out'); print('err', file=sys.stderr)", "script.py")
     assert result.stdout == "out\n"
