@@ -7,7 +7,6 @@ waits is told all the same, or a thread of an Executor or a feeder of a queue wo
 
 from __future__ import annotations
 
-import _thread
 import sys
 import threading
 
@@ -31,7 +30,6 @@ SIGNAL, TIMED_OUT = fileformat.SIGNAL << 56, fileformat.TIMED_OUT << 56
 # by who makes them.
 PART = -1
 _OWN = vars(threading)
-_new = object.__new__
 
 
 def number_of(made: Any) -> int:
@@ -91,20 +89,11 @@ def _define_in_init(cls: Any) -> None:
 def _event() -> None:
     cls: Any = threading.Event
     init, original_set = cls.__init__, cls.set
-    condition_class, init_condition = threading.Condition, threading.Condition.__init__
-    # Whether the library makes an event just as `__init__` below does without a detour: every thread has one.
-    usual = init.__code__.co_names == ("Condition", "Lock", "_cond", "_flag")
     original: Callable[..., bool] = cls.wait
 
     def __init__(self: Any) -> None:
         if sys._getframe(1).f_globals is _OWN:
             setattr(self, NUMBER, PART)
-            if usual and _OWN["Condition"] is condition_class:
-                self._cond = condition = _new(condition_class)
-                init_condition(condition, _thread.allocate_lock())
-                setattr(condition, NUMBER, PART)
-                self._flag = False
-                return
         else:
             give_number(self)
         init(self)

@@ -38,7 +38,7 @@ NO_ROOM = (AttributeError, StopIteration)
 _USUAL = 1000  # characters of a line, none of which is longer than four bytes
 _SLOTS = range(fileformat.RECORD, fileformat.PAGE, fileformat.RECORD)
 BEGIN, END, IDENT = fileformat.BEGIN << 56, fileformat.END << 56, fileformat.IDENT << 56
-CPU, PAGE_OF_EVENTS = fileformat.CPU << 56, fileformat.PAGE_OF_EVENTS << 56
+DEFINE, CPU, PAGE_OF_EVENTS = fileformat.DEFINE, fileformat.CPU << 56, fileformat.PAGE_OF_EVENTS << 56
 
 # Where a thread whose events are not wanted writes: always to the same place.
 _NOWHERE: tuple[memoryview, Slot] = (memoryview(bytearray(fileformat.RECORD)), itertools.repeat(0).__next__)
@@ -265,10 +265,11 @@ def define(
     """
     global _text_at
     number = next(_numbers)
-    text = f"{fileformat.DEFINE}\t{number}\t{kind}\t{name}\t{file}\t{line}\t{internal:d}\t{key}\n"
+    inside = "1" if internal else "0"  # `:d` takes as long as all the rest
+    text = f"{DEFINE}\t{number}\t{kind}\t{name}\t{file}\t{line}\t{inside}\t{key}\n"
     if len(text) > _USUAL or text.count("\t") != 7 or text.count("\n") != 1:
-        fields = (str(number), kind, name[:200], file[-1000:], str(line), str(int(internal)), key[:200])
-        _say(_line(fileformat.DEFINE, *fields))
+        fields = (str(number), kind, name[:200], file[-1000:], str(line), inside, key[:200])
+        _say(_line(DEFINE, *fields))
         return number
     data = text.encode("utf-8", "backslashreplace")
     # `_say` and `_write` for what is usual, written out: there may be many threads and locks.

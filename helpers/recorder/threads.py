@@ -91,7 +91,7 @@ def _start(name: str) -> None:
         kind = "daemon Thread" if thread._daemonic else "Thread"
         number = tape.define(kind, thread._name, frame.f_code.co_filename, frame.f_lineno)
         setattr(thread, NUMBER, number)
-        if NUMBER not in thread._started.__dict__:  # made before the recording began
+        if getattr(thread._started, NUMBER, None) is None:  # made before the recording began
             give(thread._started, PART)
         record(START | number)
         try:
