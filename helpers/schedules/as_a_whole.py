@@ -227,15 +227,34 @@ def _show(execution: Execution, held: Any, spot: Spot) -> None:
         execution.saw(held)
 
 
-def copied(execution: Execution, held: Any, with_all_in_it: bool, spot: Spot) -> None:
-    """Something is about to be copied: an instance has all its attributes read."""
+def copied(execution: Execution, held: Any, spot: Spot) -> None:
+    """Something is about to be copied, with all that is in it: an instance has all its attributes read."""
     places: list[Place] = []
-    _look_over(held, places, set(), with_all_in_it)
+    _look_over(held, places, set())
     if report(execution, places, False, spot):
         execution.saw(held)
 
 
-def _look_over(held: Any, places: list[Place], seen: set[int], with_all_in_it: bool) -> None:
+def reduced(execution: Execution, held: Any, spot: Spot) -> None:
+    """Something is about to be asked for its state: its `__dict__`, unless that is empty, and its slots."""
+    if class_is_own(type(held)):
+        namespace_taken(held)
+        names = namespace(held)
+        places: list[Place] = [(held, name) for name in _slots(held)]
+        report(execution, places if names else [*places, (names, None)], False, spot)
+
+
+def _slots(held: Any) -> dict[str, MemberDescriptorType]:
+    """The slots of an instance that a program has given its class."""
+    return {
+        name: slot
+        for base in type(held).__mro__
+        for name, slot in vars(base).items()
+        if isinstance(slot, MemberDescriptorType)
+    }
+
+
+def _look_over(held: Any, places: list[Place], seen: set[int]) -> None:
     type_ = type(held)
     if type_ in _FLAT or id(held) in seen:
         return
@@ -253,15 +272,12 @@ def _look_over(held: Any, places: list[Place], seen: set[int], with_all_in_it: b
         names = namespace(held)
         places += containers.whole(names)
         inner += names.values()
-        for base in type_.__mro__:
-            for name, slot in vars(base).items():
-                if isinstance(slot, MemberDescriptorType):
-                    places.append((held, name))
-                    with suppress(AttributeError):
-                        inner.append(slot.__get__(held))
-    if with_all_in_it:
-        for each in inner:
-            _look_over(each, places, seen, True)
+        for name, slot in _slots(held).items():
+            places.append((held, name))
+            with suppress(AttributeError):
+                inner.append(slot.__get__(held))
+    for each in inner:
+        _look_over(each, places, seen)
 
 
 def both(left: Any, right: Any, spot: Spot) -> Any:

@@ -162,6 +162,8 @@ def _keeps_items(type_: type) -> int:
 
 
 def _in_library(function: FunctionType) -> bool:
+    if function.__module__ == "collections.abc":  # does all by methods of the class it is inherited by
+        return False
     file = function.__code__.co_filename
     return not (is_own(file) or is_ours(file) or is_taken_along(function))
 

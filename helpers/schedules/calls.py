@@ -14,8 +14,6 @@ import array
 import bisect
 import collections
 import contextlib
-import copy
-import dataclasses
 import datetime
 import functools
 import heapq
@@ -54,6 +52,7 @@ from helpers.schedules.as_a_whole import (
     entered,
     forget_generators,
     member,
+    reduced,
     shown,
     size,
     sized,
@@ -78,7 +77,7 @@ from helpers.schedules.by_name import (
 from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model.readings import CONVERSIONS, are_told
-from helpers.schedules.reaching import CACHED, frame_of_program, is_own
+from helpers.schedules.reaching import CACHED, frame_of_program, is_own, is_taken_along
 from helpers.schedules.reaching import class_is_own as is_own_class
 from helpers.schedules.reporting import (
     Spot,
@@ -135,7 +134,7 @@ def call(function: Any, spot: Spot) -> Any:
 def _needs_no_look(function: Any, spot: Spot) -> bool:
     """Whether what a function is given says nothing of what it touches; found out once for each."""
     if type(function) is FunctionType:
-        if is_own(function.__code__.co_filename):
+        if is_own(function.__code__.co_filename) or is_taken_along(function):
             _find_late(function, spot)
         elif function in _FUNCTIONS or function in _THAT_CHANGE or not _only_keeps(function):
             return False
@@ -407,6 +406,8 @@ def _method(
 ) -> _Call:
     name = function.__name__
     kind = kind_of(type(owner))
+    if name == "__reduce_ex__":
+        reduced(execution, owner, spot)
     if kind is None:
         return function, _method_of_other(execution, spot, owner, name, args, keywords)
     does = kind.does(name)
@@ -655,19 +656,27 @@ def _shows(
     return args
 
 
-def _copies(
+def _makes_json(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
-    for each in args[:1]:
-        copied(execution, each, False, spot)
+    """`json.dumps(x)`: in one step as long as code of C does it, without the program's own in between."""
+    in_parts = any(keywords.get(name) is not None for name in ("indent", "default", "cls"))
+    places = [place for each in args for place in containers.deep(each)]
+    if report(execution, places, False, spot):
+        if in_parts and execution.others_could_come_between():
+            execution.cannot_follow(
+                "json.dumps does this in Python: others may come in between, and here it is one step",
+                spot.site,
+            )
+        execution.saw(args[0])
     return args
 
 
-def _copies_deep(
+def _pickles(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     for each in args[:1]:
-        copied(execution, each, True, spot)
+        copied(execution, each, spot)
     return args
 
 
@@ -794,7 +803,7 @@ def _given_away(
     for each in (*args, *keywords.values()):
         for source in containers.sources(each):
             places += containers.deep(source)
-    if places and report(execution, places, True, spot):
+    if places and report(execution, places, True, spot) and execution.others_could_come_between():
         name = getattr(function, "__qualname__", None) or repr(function)
         execution.cannot_follow(f"{name} is not followed, and gets something that is shared", spot.site)
     return args
@@ -854,9 +863,9 @@ _FUNCTIONS: dict[Any, _Handler] = {
         _reads_real_clock,
     ),
     **dict.fromkeys((len, operator.length_hint), _length),
-    **dict.fromkeys((print, repr, ascii, format, hash, str, json.dumps), _shows),
-    **dict.fromkeys((copy.copy, dataclasses.replace), _copies),
-    **dict.fromkeys((copy.deepcopy, pickle.dumps, dataclasses.asdict, dataclasses.astuple), _copies_deep),
+    **dict.fromkeys((print, repr, ascii, format, hash, str), _shows),
+    json.dumps: _makes_json,
+    pickle.dumps: _pickles,
     next: _takes_next,
     **dict.fromkeys((iter, reversed, map, filter, zip, enumerate, *_ITERATORS), _begins),
     **dict.fromkeys((getattr, hasattr), _reads_by_name),

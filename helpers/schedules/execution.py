@@ -441,6 +441,20 @@ class Execution:
         """Note something that the search cannot see or decide; the result says it."""
         self.notes[what, site] = None
 
+    def others_could_come_between(self) -> bool:
+        """Whether others could have come in the middle of the step just made, had it been made in parts.
+
+        They could if one of them waits to do there what matters to it, or has done so while the task waited
+        to make its step: no lock keeps them apart. What is not tried in one order is tried in the other.
+        """
+        since = self.task.since
+        made = [node.operation for node in self.search.stack[since : self.depth]]
+        if not made:
+            return False  # nothing is searched, only shown
+        *between, mine = made
+        waiting = [task.op for task in self.tasks if task is not self.task and task.op is not None]
+        return any(mine.meets(other) for other in (*between, *waiting))
+
     def join(self, task: Task) -> None:
         """The running task has seen the end of another: all that one did comes before what it does now."""
         me = self.task

@@ -46,6 +46,8 @@ _modules: dict[str, Module] = {}
 
 def _module(function: FunctionType) -> Module:
     file = function.__code__.co_filename
+    if file.startswith("<frozen"):  # a part of the standard library that the interpreter has within itself
+        file = function.__globals__.get("__file__", file)
     lines = tuple(linecache.getlines(file, function.__globals__))
     if not lines:
         raise NoSource("its source cannot be found")

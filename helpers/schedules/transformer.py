@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -54,7 +53,7 @@ _LOOKED_AT = {
     "all", "any", "ascii", "bool", "bytearray", "bytes", "delattr", "dict", "float", "format", "frozenset",
     "getattr", "hasattr", "hash", "int", "iter", "len", "list", "max", "min", "next", "print", "repr",
     "reversed", "set", "setattr", "sorted", "str", "sum", "tuple", "deque", "Counter", "defaultdict",
-    "OrderedDict", "enumerate", "filter", "globals", "map", "zip", "reduce", "deepcopy", "heappush",
+    "OrderedDict", "enumerate", "filter", "globals", "map", "zip", "reduce", "heappush",
     "heappop", "heapify",
 }  # fmt: skip
 _LEFT_ALONE = {
@@ -660,7 +659,7 @@ class Rewriter(ast.NodeTransformer):
             node.iter = self.report(
                 as_a_whole.each_from_call, self.visit(node.iter), counts, spot, at=node.iter
             )
-            going_on = self.turn(reporting.counted, node, copy.deepcopy(counts))
+            going_on = self.turn(reporting.counted, node, copied(counts))
         head: list[ast.stmt] = [placed(ast.Expr(going_on), node)]
         if isinstance(node.target, ast.Name) and self.simple(node.target):
             target: ast.expr = node.target
@@ -961,6 +960,18 @@ def placed(node: _Node, at: ast.AST) -> _Node:
     return node
 
 
+def copied(node: _Node) -> _Node:
+    """A piece of tree anew, in the same scopes. (`copy.deepcopy` may be rewritten itself.)"""
+    twin = type(node).__new__(type(node))
+    for name, value in vars(node).items():
+        if isinstance(value, list):
+            value = [copied(each) if isinstance(each, ast.AST) else each for each in value]
+        elif isinstance(value, ast.AST):
+            value = copied(value)
+        setattr(twin, name, value)
+    return twin
+
+
 def _at_all(node: _Node, at: ast.AST) -> _Node:
     for each in ast.walk(node):
         if "lineno" in each._attributes and not hasattr(each, "lineno"):
@@ -1013,7 +1024,7 @@ def _says_true_or_false(node: ast.expr) -> bool:
 def _count_of(node: ast.expr) -> ast.expr | None:
     """The function in `itertools.count()`, or what looks like it; None in any other expression."""
     if isinstance(node, ast.Call) and ast.unparse(node.func) in ("count", "itertools.count"):
-        return copy.deepcopy(node.func)
+        return copied(node.func)
     return None
 
 

@@ -68,9 +68,6 @@ class Scope:
         if parent is not None:
             parent.children.append(self)
 
-    def __deepcopy__(self, memo: Any) -> Scope:
-        return self  # a copied piece of tree is in the same scope as its model
-
     def mangled(self, name: str) -> str:
         """The name as the compiler writes it: `__x` in class `C` is `_C__x`."""
         if self.class_name is None or not name.startswith("__") or name.endswith("__") or "." in name:
