@@ -42,7 +42,7 @@ from types import (
 )
 from typing import Any
 
-from helpers.schedules import containers
+from helpers.schedules import containers, outside
 from helpers.schedules.as_a_whole import (
     WITHOUT_CHANGE,
     before_step,
@@ -133,6 +133,8 @@ def call(function: Any, spot: Spot) -> Any:
 
 def _needs_no_look(function: Any, spot: Spot) -> bool:
     """Whether what a function is given says nothing of what it touches; found out once for each."""
+    if outside.concerns(function):
+        return False
     if type(function) is FunctionType:
         if is_own(function.__code__.co_filename) or is_taken_along(function):
             _find_late(function, spot)
@@ -317,6 +319,8 @@ def _announce(
     instead = stand_in(function)
     if instead is not None:
         return instead, args
+    if outside.concerns(function):
+        outside.met(execution, function, args, spot.site)
     type_ = type(function)
     if type_ is BuiltinFunctionType:
         owner = function.__self__
@@ -656,6 +660,20 @@ def _shows(
     return args
 
 
+def _prints(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    file = keywords.get("file")
+    if file is None and (execution.written is None or "stdout" in execution.written):
+        at = spot.site
+        where = Spot(Site(at.file, at.line, at.column, "sys.stdout"), "stdout", "sys.stdout")
+        read_by_name(execution, sys, "stdout", where)
+    _shows(execution, spot, args, keywords)
+    if file is not None and not isinstance(getattr(type(file), "write", None), FunctionType):
+        _method_of_other(execution, spot, file, "write", (), {})  # one of the program's own is followed
+    return args
+
+
 def _makes_json(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
@@ -863,7 +881,8 @@ _FUNCTIONS: dict[Any, _Handler] = {
         _reads_real_clock,
     ),
     **dict.fromkeys((len, operator.length_hint), _length),
-    **dict.fromkeys((print, repr, ascii, format, hash, str), _shows),
+    print: _prints,
+    **dict.fromkeys((repr, ascii, format, hash, str), _shows),
     json.dumps: _makes_json,
     pickle.dumps: _pickles,
     next: _takes_next,

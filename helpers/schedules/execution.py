@@ -31,7 +31,7 @@ from collections.abc import Callable, Hashable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from helpers.schedules import interrupts, leftovers
+from helpers.schedules import interrupts, leftovers, printing
 from helpers.schedules.hub import PATIENCE, STOPPED, Hub
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
 from helpers.schedules.spinning import GiveWay, Spin, Turns
@@ -596,7 +596,8 @@ class Execution:
     def _failed(self, task: Task, error: BaseException) -> None:
         if isinstance(error, Unwind) or self.unwinding:
             raise Unwind
-        if not isinstance(error, SystemExit):
+        # `sys.exit` ends its thread, and nobody hears of it; in the main one its number is the program's.
+        if not isinstance(error, SystemExit) or (task.number == 0 and error.code not in (None, 0)):
             task.failure = error
             self.raised.append(task)
 
@@ -735,6 +736,7 @@ class Execution:
             scenario: the program.
             thread: what `threading.main_thread()` is to give.
         """
+        printing.in_place()
         self.task = self.start(thread, False, scenario)
         self._fresh.clear()
         self.hub.execution = self

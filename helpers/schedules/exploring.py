@@ -47,11 +47,14 @@ def every_schedule(
     vain. But a comparison that the program itself makes, such as ``time.monotonic() > deadline``, is tried
     only with the time that has passed by its own sleeps and waits; then a note says so, with the line, and
     the result does not claim that all schedules were tried. Use a timeout instead. And functions that are not
-    written in Python are single steps; where one of them gets something shared, a note says so.
+    the program's own are single steps; where one of them gets something shared, a note says so. What is done
+    outside the program, to files or on the network, is no step, and the next schedule finds it changed: a
+    note says that, too. Processes, signals and coroutines cannot be explored.
 
     Args:
         scenario: a function without arguments. It fails where it, or one of its threads, raises an exception,
-            or where a thread waits for ever.
+            or where a thread waits for ever. `sys.exit` ends its thread, as ever; in the scenario's own, with
+            another number than 0, it is a failure.
         mode: ``"classes"``: one schedule of each class of equivalent ones, those that differ only in the
             order of steps that do not touch each other; ``"all"``: every schedule; ``"bound"``: every
             schedule with at most `bound` preemptions.

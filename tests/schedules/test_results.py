@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -193,6 +194,24 @@ class TestWords:
             together(leave)
 
         assert said(scenario) == []
+
+    @pytest.mark.parametrize(
+        ("code", "failures"),
+        [
+            (None, []),
+            (0, []),
+            (3, [("SystemExit", "SystemExit: 3")]),
+            ("no", [("SystemExit", "SystemExit: no")]),
+        ],
+    )
+    def test_in_the_main_thread_its_number_counts(
+        self, code: object, failures: list[tuple[str, str]]
+    ) -> None:
+        def scenario() -> None:
+            together(lambda: sys.exit(code))
+            sys.exit(code)
+
+        assert said(scenario) == failures
 
     def test_a_result_is_neither_true_nor_false(self) -> None:
         with pytest.raises(TypeError, match=r"ask for result\.failing == 0"):
