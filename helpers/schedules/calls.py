@@ -17,6 +17,7 @@ import contextlib
 import datetime
 import functools
 import heapq
+import importlib
 import io
 import itertools
 import json
@@ -42,7 +43,7 @@ from types import (
 )
 from typing import Any
 
-from helpers.schedules import containers, outside
+from helpers.schedules import containers, importing, outside
 from helpers.schedules.as_a_whole import (
     WITHOUT_CHANGE,
     before_step,
@@ -848,6 +849,13 @@ def _reads_real_clock(
     return args
 
 
+def _imports(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    importing.by_function(*args, **keywords)
+    return args
+
+
 def _keeps(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
@@ -892,6 +900,7 @@ _FUNCTIONS: dict[Any, _Handler] = {
     vars: _takes_namespace,
     globals: _takes_globals,
     dir: _keeps,
+    importlib.import_module: _imports,
     bool: _length,
     **dict.fromkeys((heapq.heappush, heapq.heappop, heapq.heapify, heapq.heapreplace, heapq.heappushpop),
     _changes_first),

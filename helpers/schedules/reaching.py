@@ -124,8 +124,17 @@ class Reached:
 
     def add(self, found: Any) -> list[FunctionType]:
         """Go on from an object; returns the functions that were not known before."""
-        before = len(self.functions)
         self._waiting.append(found)
+        return self._go_on()
+
+    def look_again(self) -> list[FunctionType]:
+        """Go on from all that is known: a name may have got a meaning. Returns the functions that are new."""
+        for function in self.functions:
+            self._named(function.__code__, function.__globals__)
+        return self._go_on()
+
+    def _go_on(self) -> list[FunctionType]:
+        before = len(self.functions)
         while self._waiting:
             each = self._waiting.popleft()
             if id(each) not in self._seen:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
-from helpers.schedules import calls, sources
+from helpers.schedules import calls, importing, sources
 from helpers.schedules.containers import Variables
 from helpers.schedules.reaching import Reached
 from helpers.schedules.reporting import variables_of
@@ -184,6 +184,7 @@ def visible(*roots: Any) -> Iterator[Reached]:
         return grown
 
     calls.begin(late)
+    importing.begin(lambda: swap(reached.look_again()))
     try:
         for root in roots:
             reached.add(root)
@@ -193,3 +194,4 @@ def visible(*roots: Any) -> Iterator[Reached]:
         for function, code in old.items():
             function.__code__ = code
         calls.begin(None)
+        importing.begin(None)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
-from helpers.schedules import as_a_whole, by_key, by_name, calls, containers, reporting
+from helpers.schedules import as_a_whole, by_key, by_name, calls, containers, importing, reporting
 from helpers.schedules.containers import Variables
 from helpers.schedules.execution import Site
 from helpers.schedules.model import queues
@@ -821,10 +821,18 @@ class Rewriter(ast.NodeTransformer):
         return node
 
     def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
-        return self.imported(node, lambda alias: ast.Import([alias]))
+        said = [self.importing(node, alias.name, (), 0) for alias in node.names]
+        return [*said, *self.imported(node, lambda alias: ast.Import([alias]))]
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
-        return self.imported(node, lambda alias: ast.ImportFrom(node.module, [alias], node.level))
+        names = tuple(alias.name for alias in node.names)
+        said = self.importing(node, node.module or "", names, node.level)
+        return [said, *self.imported(node, lambda alias: ast.ImportFrom(node.module, [alias], node.level))]
+
+    def importing(self, at: ast.stmt, name: str, names: tuple[str, ...], level: int) -> ast.stmt:
+        """The report that a module is about to be imported."""
+        wanted = self.constant(importing.Wanted(name, names, level), at)
+        return placed(ast.Expr(self.report(importing.about_to_import, wanted, at=at)), at)
 
     def imported(
         self, node: ast.Import | ast.ImportFrom, again: Callable[[ast.alias], ast.stmt]
