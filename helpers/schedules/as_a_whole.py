@@ -107,6 +107,8 @@ def stepwise(held: Any, spot: Spot) -> Any:
         return map(_second, iter(partial(before_item, held, spot), _END), iter(held))
     held = entered(held)
     type_ = type(held)
+    if type_ is itertools.count:
+        return map(_second, iter(partial(before_number, held, spot), _END), held)
     kind = kind_of(type_)
     if kind is not None:
         alone = False
@@ -147,6 +149,12 @@ def before_item(held: list[Any], spot: Spot) -> Execution | None:
     if execution is not None and execution.access(held, None, False, spot.site, spot.reads):
         return execution
     return None
+
+
+def before_number(held: Any, spot: Spot) -> Execution | None:
+    """The same as `before_step`, for `itertools.count`."""
+    execution = current()
+    return execution if execution is not None and execution.counts(held, spot.site, spot.writes) else None
 
 
 def before_step(held: Any, alone: bool, spot: Spot) -> Execution | None:

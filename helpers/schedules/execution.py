@@ -299,6 +299,21 @@ class Execution:
             self._touch(self.task, (Write if write else Read)(about, target, site, text))
         return False
 
+    def counts(self, about: Any, site: Hashable, text: str) -> bool:
+        """The same for the next number of `itertools.count` in a `for`.
+
+        That it goes on says nothing of whether its task spins: who looks at the number has it in a variable.
+        """
+        if self.unwinding:
+            raise Unwind
+        if self.quiet or self._alone:
+            return False
+        racy = site in self._racy
+        target = self.meet(about, None, True, None if racy else site)
+        if racy:
+            self.step(Write(about, target, site, text))
+        return racy
+
     def access_all(
         self, places: Sequence[tuple[Any, Hashable]], write: int, site: Hashable, text: str
     ) -> bool:

@@ -144,12 +144,12 @@ def again(spot: Spot, unread: frozenset[str]) -> None:
         execution.again(sys._getframe(1), spot.site, unread)
 
 
-def counted(spot: Spot, unread: frozenset[str], function: Any) -> None:
-    """One more turn of a `for` over what a function gave: if that is `itertools.count`, as of a `while`."""
+def counted(spot: Spot, unread: frozenset[str], what: Any) -> None:
+    """One more turn of a `for` over something, or what it gave: of `itertools.count` as of a `while`."""
     execution = current()
     if execution is None:
         return
-    if function is itertools.count:
+    if what is itertools.count or type(what) is itertools.count:
         execution.again(sys._getframe(1), spot.site, unread)
     else:
         execution.progress(sys._getframe(1), spot.site)

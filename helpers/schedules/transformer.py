@@ -649,8 +649,23 @@ class Rewriter(ast.NodeTransformer):
             return self.visit(node)  # type: ignore[no-any-return]
         return self.report(as_a_whole.each, self.visit(node), self.spot(node), at=node)
 
+    def may_count(self, node: ast.expr) -> ast.expr | None:
+        """What says, at each turn of a loop, whether it goes through `itertools.count`; None if it cannot.
+
+        That is the iterator itself, where it has a name, or the function that made it.
+        """
+        if isinstance(node, ast.Call):
+            node = node.func
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr == "count":
+                return copied(node)
+        if isinstance(node, ast.Name):
+            is_global = self.scope.owner(self.scope.mangled(node.id)) is None
+            if not (is_global and hasattr(builtins, node.id)):
+                return copied(node)
+        return None
+
     def visit_For(self, node: ast.For) -> ast.For:
-        counts = _count_of(node.iter)
+        counts = self.may_count(node.iter)
         if counts is None:
             node.iter = self.gone_through(node.iter)
             going_on: ast.expr = self.report(reporting.progress, self.spot(node, "", "for"), at=node)
@@ -1027,13 +1042,6 @@ def _says_true_or_false(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.Not)
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TRUE_OR_FALSE
-
-
-def _count_of(node: ast.expr) -> ast.expr | None:
-    """The function in `itertools.count()`, or what looks like it; None in any other expression."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("count", "itertools.count"):
-        return copied(node.func)
-    return None
 
 
 def _words(node: ast.AST) -> str:

@@ -332,6 +332,15 @@ class _Reader(ast.NodeVisitor):
     def visit_arg(self, node: ast.arg) -> None:
         pass  # an annotation is no use of a variable that matters here
 
+    def visit_Assign(self, node: ast.Assign) -> None:
+        counted = _counted(node)
+        if counted is None:
+            self.generic_visit(node)
+            return
+        # As `n += 1` it is no look at the number: nothing depends on it.
+        self.uses.append((self.scope, self.scope.mangled(counted), False))
+        self._binds(counted)
+
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
             self.visit(node.value)
@@ -379,6 +388,17 @@ class _Reader(ast.NodeVisitor):
     def visit_match_case(self, node: ast.match_case) -> None:
         self.end = (node.body[0].lineno, node.body[0].col_offset)
         self.generic_visit(node)
+
+
+def _counted(node: ast.Assign) -> str | None:
+    """The variable in `n = n + 1`; None in any other assignment."""
+    match node:
+        case ast.Assign(
+            targets=[ast.Name(id=name)],
+            value=ast.BinOp(left=ast.Name(id=left), right=ast.Constant(value=int() | float())),
+        ) if left == name:
+            return name
+    return None
 
 
 def analyse(tree: ast.Module) -> None:

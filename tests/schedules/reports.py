@@ -45,6 +45,9 @@ class Listener:
     def access(self, about, key, write, site, text):
         return self.access_all([(about, key)], write, site, text)
 
+    def counts(self, about, site, text):
+        return self.access(about, None, True, site, text)
+
     def access_all(self, places, write, site, text):
         if self.quiet:
             return False

@@ -6,7 +6,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from threading import Lock, Thread
+from contextlib import suppress
+from queue import Empty, Queue
+from threading import Condition, Lock, Thread
 from typing import Any
 
 import pytest
@@ -140,6 +142,32 @@ class TestWords:
         ((kind, message),) = said(scenario)
         assert kind == "spin"
         assert message.startswith("T1 spins on `")
+
+    def test_spinning_on_a_primitive_says_what_would_end_it(self) -> None:
+        def condition() -> None:
+            changed = Condition()
+
+            def wait() -> None:
+                while True:
+                    with changed:
+                        if changed.wait(1):
+                            break
+
+            together(wait)
+
+        def queued() -> None:
+            items: Queue[int] = Queue()
+
+            def take() -> None:
+                while True:
+                    with suppress(Empty):
+                        items.get(timeout=1)
+                        break
+
+            together(take)
+
+        assert said(condition) == [("spin", "T1 spins on `changed`, nobody is left to notify it")]
+        assert said(queued) == [("spin", "T1 spins on `items`, nobody is left to put an item")]
 
     def test_spinning_ends_as_soon_as_somebody_writes(self) -> None:
         def scenario() -> None:
