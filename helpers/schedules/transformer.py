@@ -832,7 +832,8 @@ class Rewriter(ast.NodeTransformer):
             ]
             body = [placed(ast.Try([bind, *body], [], [], drop), first)]
             node.name = caught
-        node.body = body
+        first = _place_of(node.body[0])
+        node.body = [placed(ast.Expr(self.report(reporting.caught, at=first)), first), *body]
         return node
 
     def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
