@@ -31,7 +31,7 @@ from collections.abc import Callable, Hashable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from helpers.schedules import interrupts, leftovers, printing
+from helpers.schedules import interrupts, leftovers, printing, sources
 from helpers.schedules.hub import PATIENCE, STOPPED, Hub
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
 from helpers.schedules.spinning import GiveWay, Spin, Turns
@@ -159,6 +159,7 @@ class Execution:
         cut: why the execution was given up before its end: ``"steps"`` or ``"turns"`` (it seems to go on for
             ever), ``"different"`` (a replay went another way) or ``"hangs"`` (in something real), and a
             sentence; or None.
+        scenario: the program.
         refused: why the scenario cannot be explored at all, or "".
         broken: an error of the library itself, or None.
         output: what the program printed.
@@ -197,6 +198,7 @@ class Execution:
         "quiet",
         "raised",
         "refused",
+        "scenario",
         "search",
         "task",
         "tasks",
@@ -218,6 +220,7 @@ class Execution:
         self.raised: list[Task] = []
         self.cut: tuple[str, str] | None = None
         self.refused = ""
+        self.scenario: Callable[[], Any] = lambda: None
         self.broken: BaseException | None = None
         self.output: list[str] = []
         self.notes: dict[tuple[str, Site | None], None] = {}
@@ -395,7 +398,7 @@ class Execution:
         if write and leftovers.assigned(key, about, write):
             self._left_over.discard(target)
         elif not write or leftovers.looked_at(write):
-            line = f"line {site.line}" if isinstance(site, Site) else "the program"
+            line = self.line(site.file, site.line) if isinstance(site, Site) else "the program"
             self.refuse(
                 f"{line} uses what an earlier schedule left in {leftovers.name_in(text)}, which was made "
                 "before the scenario began: make it inside the scenario, or set it at its beginning"
@@ -469,6 +472,16 @@ class Execution:
         *between, mine = made
         waiting = [task.op for task in self.tasks if task is not self.task and task.op is not None]
         return any(mine.meets(other) for other in (*between, *waiting))
+
+    @property
+    def home(self) -> str:
+        """The scenario's own file."""
+        return sources.file_of(self.scenario)
+
+    def line(self, file: str, line: int) -> str:
+        """How a line is called: ``"line 5"``, or ``"line 5 of own.py"`` if the scenario is in another."""
+        name = sources.elsewhere(file, self.home)
+        return f"line {line} of {name}" if name else f"line {line}"
 
     def join(self, task: Task) -> None:
         """The running task has seen the end of another: all that one did comes before what it does now."""
@@ -676,7 +689,7 @@ class Execution:
             self.around = 0
         self.around += 1
         if self.around > MOST_TURNS:
-            line = f" of line {site.line}" if isinstance(site, Site) else ""
+            line = f" of {self.line(site.file, site.line)}" if isinstance(site, Site) else ""
             self.cut = (
                 "turns",
                 f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step",
@@ -752,6 +765,7 @@ class Execution:
             thread: what `threading.main_thread()` is to give.
         """
         printing.in_place()
+        self.scenario = scenario
         self.task = self.start(thread, False, scenario)
         self._fresh.clear()
         self.hub.execution = self

@@ -20,6 +20,7 @@ from helpers.schedules.result import Failure, Result, Schedule
 from helpers.schedules.rewriting import visible
 from helpers.schedules.search import All, Bounded, Replay, Tree
 from helpers.schedules.series import Group, Scenario, Series, given_up
+from helpers.schedules.sources import elsewhere, file_of
 from helpers.schedules.substitution import substituted
 from helpers.schedules.verdicts import Verdict, in_words, judge, without_addresses
 from helpers.schedules.watching import Watched
@@ -96,7 +97,8 @@ def explore(
     with installed(scenario) as reached:
         series.run()
         failures, shortest, more = _failures(scenario, series.groups, search.racy)
-    said = dict.fromkeys([*(_said(*note) for note in (*reached.notes, *series.notes)), *more])
+    home = file_of(scenario)
+    said = dict.fromkeys([*(_said(*note, home) for note in (*reached.notes, *series.notes)), *more])
     if series.stopped:
         said[f"{series.stopped}: there may be more schedules."] = None
     incomplete = bool(said) or mode == "bound" or any(failure.kind == "divergence" for failure in failures)
@@ -221,7 +223,7 @@ def _failures(
                 "the program what is random or comes from outside."
             )
             continue
-        key = (failure.kind, failure.message, failure.thread, failure.line)
+        key = (failure.kind, failure.message, failure.thread, failure.line, failure.elsewhere)
         if key in told:
             first, rank = told[key]
             told[key] = replace(first, count=first.count + group.count), rank
@@ -238,8 +240,11 @@ def _failures(
     return tuple(failure for failure, _ in frequent), None if best is None else best[0].shortest, notes
 
 
-def _said(what: str, site: Site | None) -> str:
-    return what if site is None else f"Line {site.line}: {what}"
+def _said(what: str, site: Site | None, home: str) -> str:
+    if site is None:
+        return what
+    file = elsewhere(site.file, home)
+    return f"Line {site.line} of {file}: {what}" if file else f"Line {site.line}: {what}"
 
 
 def _search(mode: str, bound: int) -> Tree:

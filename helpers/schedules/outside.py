@@ -111,7 +111,7 @@ def met(execution: Execution, function: Any, args: tuple[Any, ...], site: Site) 
     said = ".".join(key)
     refused = _MULTIPROCESSING if _is_about_processes(*key) else _REFUSED.get(key)
     if refused is not None:
-        execution.refuse(f"line {site.line} uses {said}: {refused}")
+        execution.refuse(f"{execution.line(site.file, site.line)} uses {said}: {refused}")
     if key in _EVERYBODYS:
         if _others_are_there(execution) and not (key[0] == "warnings" and _by_context()):
             execution.cannot_follow(
