@@ -277,7 +277,8 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_
         return
     places = places_of_attribute(held, name, how, True)
     names = namespace(held)
-    if name not in names and (is_taken(names) or _taken(held) in execution.search.racy):
+    taken = is_taken(names) or (len(execution.tasks) > 1 and _taken(held) in execution.search.racy)
+    if taken and name not in names:
         places.append((held, None))  # another one, for who goes through its `__dict__`
     if report(execution, places, True, spot) and execution.watched:
         will_have_written(execution, look_up, held, name)
