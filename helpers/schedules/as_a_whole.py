@@ -22,7 +22,7 @@ from types import (
 from typing import Any
 
 from helpers.schedules import containers
-from helpers.schedules.by_key import item_of_other
+from helpers.schedules.by_key import item_of_other, looked_over
 from helpers.schedules.by_name import namespace, namespace_taken, plain_places
 from helpers.schedules.containers import Place, is_record, kind_of
 from helpers.schedules.execution import Execution, current
@@ -63,6 +63,7 @@ def unpack(held: Any, spot: Spot) -> Any:
 
 def consumed(execution: Execution, held: Any, spot: Spot) -> Any:
     """Report that all of something is gone through; step by step where the program's code runs in between."""
+    looked_over(execution, held, spot)
     held = entered(held)
     if containers.calls_back(held):
         return stepwise(held, spot)
@@ -105,6 +106,9 @@ def each_from_call(held: Any, function: Any, spot: Spot) -> Any:
 def stepwise(held: Any, spot: Spot) -> Any:
     if type(held) is list:
         return map(_second, iter(partial(before_item, held, spot), _END), iter(held))
+    execution = current()
+    if execution is not None:
+        looked_over(execution, held, spot)
     held = entered(held)
     type_ = type(held)
     if type_ is itertools.count:

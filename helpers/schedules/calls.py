@@ -61,6 +61,8 @@ from helpers.schedules.as_a_whole import (
 )
 from helpers.schedules.by_key import (
     delete_item,
+    kept_in_library,
+    looked_over,
     read_item,
     report_item,
     used_in_library,
@@ -141,6 +143,8 @@ def _needs_no_look(function: Any, spot: Spot) -> bool:
             _find_late(function, spot)
         elif function in _FUNCTIONS or function in _THAT_CHANGE or not _only_keeps(function):
             return False
+        elif function.__module__ == "collections.abc":
+            return False  # says something of the object whose method it is
         return _remember(function.__code__)
     if issubclass(type(function), type):
         if function in _FUNCTIONS or not (is_own_class(function) or _only_keeps(function)):
@@ -190,7 +194,6 @@ def _only_keeps(function: Any) -> bool:
     # A wrapped function says the module of what is wrapped.
     names = function.__globals__ if type(function) is FunctionType else {}
     module = names.get("__name__") or getattr(function, "__module__", None) or ""
-    # What the abstract classes do, they do by the program's own methods.
     return module.partition(".")[0] in _KEEPERS or module == "collections.abc"
 
 
@@ -343,6 +346,8 @@ def _announce(
         if type(function.__func__) is FunctionType and _needs_no_look(function.__func__, spot):
             return function, args
         owner = function.__self__
+        if function.__func__.__module__ == "collections.abc" and not kept_in_library(type(owner)):
+            return function, args  # what the abstract classes do, they do by the program's own methods
         if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
             report(execution, [(owner, None)], True, spot)
         elif isinstance(owner, _STATEFUL) or not _only_keeps(type(owner)):
@@ -591,6 +596,7 @@ def _consumes(
     given = list(args)
     alone: list[Place] = []
     for number, each in enumerate(given):
+        looked_over(execution, each, spot)
         kind = kind_of(type(each))
         if kind is not None and "__iter__" in kind.own:
             continue
@@ -611,6 +617,8 @@ def _goes_through(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     """The same where nothing else is asked of what is given: `dict(x)` may ask for its keys."""
+    for each in args:
+        looked_over(execution, each, spot)
     return _consumes(execution, spot, tuple(map(entered, args)), keywords)
 
 
@@ -648,6 +656,8 @@ def _length(
 ) -> tuple[Any, ...]:
     kind = kind_of(type(args[0])) if args else None
     counts_itself = kind is not None and "__len__" in kind.own
+    if args:
+        looked_over(execution, args[0], spot)
     if args and not counts_itself and report(execution, size(args[0]), False, spot):
         execution.saw(args[0])
     return args

@@ -20,7 +20,7 @@ from helpers.schedules.execution import Execution, Site
 _USES = {
     **dict.fromkeys(("posix", "nt", "os"), ("os", "the operating system")),
     **dict.fromkeys(("genericpath", "posixpath", "ntpath"), ("os.path", "a file")),
-    **dict.fromkeys(("pathlib", "pathlib._local"), ("", "a file")),
+    **dict.fromkeys(("pathlib", "pathlib._abc", "pathlib._local"), ("", "a file")),
     **{name: (name, "a file") for name in ("fileinput", "glob", "shutil", "tempfile")},
     "_sqlite3": ("sqlite3", "a database"),
     **{name: (name, "the network") for name in ("socket", "socketserver", "ssl", "urllib.request")},
@@ -47,11 +47,21 @@ _EVERYBODYS = {
     ("contextlib", "chdir"): "the current directory",
     ("contextlib", "redirect_stderr"): "sys.stderr",
     ("contextlib", "redirect_stdout"): "sys.stdout",
+    ("functools", "register"): "a generic function",
     ("locale", "setlocale"): "the locale",
+    **{("unittest", name): "what it patches" for name in ("_patch_dict", "_patch_object", "patch")},
     **{
         ("warnings", name): "the filters of warnings"
         for name in ("catch_warnings", "filterwarnings", "resetwarnings", "simplefilter")
     },
+}
+
+# How the program calls what has another name itself.
+_CALLED = {
+    "functools.register": "functools.singledispatch",
+    "unittest._patch_dict": "mock.patch.dict",
+    "unittest._patch_object": "mock.patch.object",
+    "unittest.patch": "mock.patch",
 }
 
 _PROCESSES = "processes cannot be explored: use threads, or concurrent.futures.ThreadPoolExecutor"
@@ -114,9 +124,8 @@ def met(execution: Execution, function: Any, args: tuple[Any, ...], site: Site) 
         execution.refuse(f"{execution.line(site.file, site.line)} uses {said}: {refused}")
     if key in _EVERYBODYS:
         if _others_are_there(execution) and not (key[0] == "warnings" and _by_context()):
-            execution.cannot_follow(
-                f"{said} changes {_EVERYBODYS[key]} for all threads, and is no step", site
-            )
+            said, what = _CALLED.get(said, said), _EVERYBODYS[key]
+            execution.cannot_follow(f"{said} changes {what} for all threads, and is no step", site)
     elif _reaches_out(module, function, args):
         prefix, what = _USES[module]
         said = f"{prefix}.{function.__name__}" if prefix else function.__qualname__

@@ -22,6 +22,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -107,6 +108,8 @@ class TestOfTheWholeProcess:
                 "contextlib.redirect_stdout changes sys.stdout",
             ),
             (lambda: contextlib.chdir("."), "contextlib.chdir changes the current directory"),
+            (lambda: mock.patch("os.sep", "x"), "mock.patch changes what it patches"),
+            (lambda: mock.patch.object(os, "sep", "x"), "mock.patch.object changes what it patches"),
         ],
     )
     def test_what_others_see_at_once_is_said(self, use: Callable[[], Any], what: str) -> None:

@@ -7,6 +7,7 @@ of them is missing, an access was not seen.
 from __future__ import annotations
 
 import collections
+import configparser
 import contextlib
 import copy
 import ctypes
@@ -114,7 +115,7 @@ def add_one(thing):
 
 NAMES = {
     module.__name__: module
-    for module in (collections, contextlib, copy, ctypes, dataclasses, functools, itertools, json, operator,
+    for module in (collections, configparser, contextlib, copy, ctypes, dataclasses, functools, itertools, json, operator,
                    os, pickle, queue, statistics, threading, types, weakref)
 } | {thing.__name__: thing for thing in (Record, Thing, Pair, Kept, Strict, Curious, Owned, add_one)}  # fmt: skip
 
@@ -222,6 +223,18 @@ SAID = {
     "a weak dictionary": ("d = weakref.WeakKeyDictionary()", "d[add_one] = 1", "got.append(d.get(add_one))", "WeakKeyDictionary is not followed, and is shared"),
     "json.dumps in Python": ("d = {1: 1}", "json.dumps(d, indent=2)", "d[2] = 2", "json.dumps does this in Python"),
     "a function of a library": ("s = [1]", "statistics.mean(s)", "s.append(2)", "mean is not followed, and gets something that is shared"),
+    "a mapping of a library": (
+        "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "got.append(c['a'].get('n'))", "SectionProxy is not followed, and is shared",
+    ),
+    "a mapping of a library made a dictionary": (
+        "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "got.append(dict(c['a']))", "SectionProxy is not followed, and is shared",
+    ),
+    "a mapping of a library made a list": (
+        "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "got.append([*c['a'], *list(c['a'])])", "SectionProxy is not followed, and is shared",
+    ),
+    "a mapping of a library gone through": (
+        "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "for each in c['a']: got.append(each)", "SectionProxy is not followed, and is shared",
+    ),
     "Queue.maxsize": ("q = queue.Queue(1)", "q.maxsize = 0", "q.put(1)", "q.maxsize: whom that lets wait, or wakes, is not seen"),
     "Semaphore._value": ("s = threading.Semaphore(0)", "got.append(s._value)", "s.release()", "s._value is what the primitive keeps inside"),
     "Event._flag": ("e = threading.Event()", "e._flag = True", "e.wait(1)", "e._flag is set: what that does to others is not seen"),
