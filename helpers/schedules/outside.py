@@ -20,7 +20,7 @@ from helpers.schedules.execution import Execution, Site
 _USES = {
     **dict.fromkeys(("posix", "nt", "os"), ("os", "the operating system")),
     **dict.fromkeys(("genericpath", "posixpath", "ntpath"), ("os.path", "a file")),
-    **dict.fromkeys(("pathlib", "pathlib._abc", "pathlib._local"), ("", "a file")),
+    **dict.fromkeys(("pathlib", "pathlib._abc", "pathlib._local"), ("Path", "a file")),
     **{name: (name, "a file") for name in ("fileinput", "glob", "shutil", "tempfile")},
     "_sqlite3": ("sqlite3", "a database"),
     **{name: (name, "the network") for name in ("socket", "socketserver", "ssl", "urllib.request")},
@@ -58,7 +58,10 @@ _EVERYBODYS = {
 
 # How the program calls what has another name itself.
 _CALLED = {
+    "concurrent.InterpreterPoolExecutor": "concurrent.futures.InterpreterPoolExecutor",
+    "concurrent.ProcessPoolExecutor": "concurrent.futures.ProcessPoolExecutor",
     "functools.register": "functools.singledispatch",
+    "multiprocessing.ThreadPool": "multiprocessing.pool.ThreadPool",
     "unittest._patch_dict": "mock.patch.dict",
     "unittest._patch_object": "mock.patch.object",
     "unittest.patch": "mock.patch",
@@ -118,18 +121,19 @@ def met(execution: Execution, function: Any, args: tuple[Any, ...], site: Site) 
     """Such a function is about to be called: say what there is to say of it, or end the search."""
     module = function.__module__
     key = _key(function, module)
-    said = ".".join(key)
+    said = _CALLED.get(".".join(key), ".".join(key))
     refused = _MULTIPROCESSING if _is_about_processes(*key) else _REFUSED.get(key)
     if refused is not None:
         execution.refuse(f"{execution.line(site.file, site.line)} uses {said}: {refused}")
     if key in _EVERYBODYS:
         if _others_are_there(execution) and not (key[0] == "warnings" and _by_context()):
-            said, what = _CALLED.get(said, said), _EVERYBODYS[key]
+            what = _EVERYBODYS[key]
             execution.cannot_follow(f"{said} changes {what} for all threads, and is no step", site)
     elif _reaches_out(module, function, args):
         prefix, what = _USES[module]
-        said = f"{prefix}.{function.__name__}" if prefix else function.__qualname__
-        execution.cannot_follow(f"{said} uses {what}, which the next schedule finds changed", site)
+        execution.cannot_follow(
+            f"{prefix}.{function.__name__} uses {what}, which the next schedule finds changed", site
+        )
 
 
 def _reaches_out(module: str, function: Callable[..., Any], args: tuple[Any, ...]) -> bool:
@@ -137,7 +141,7 @@ def _reaches_out(module: str, function: Callable[..., Any], args: tuple[Any, ...
     name = function.__name__
     if prefix == "os.path":
         return name in _PATHS_LOOKED_UP
-    if not prefix:  # a method of `Path`
+    if prefix == "Path":
         return (
             not isinstance(function, type)
             and not name.startswith("__")

@@ -74,13 +74,13 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "Process": (lambda: multiprocessing.Process(target=print), "multiprocessing.Process: it cannot be explored"),
     "ThreadPool": (
         lambda: multiprocessing.pool.ThreadPool(2),
-        "multiprocessing.ThreadPool: it cannot be explored: use threading, or concurrent.futures.ThreadPoolExecutor",
+        "multiprocessing.pool.ThreadPool: it cannot be explored: use threading, or concurrent.futures.ThreadPoolExecutor",
     ),
     "dummy": (lambda: multiprocessing.dummy.Pool(2), "multiprocessing.Pool: it cannot be explored"),
     "a lock between processes": (lambda: multiprocessing.Lock(), "multiprocessing.Lock: it cannot be explored"),
     "ProcessPoolExecutor": (
         lambda: concurrent.futures.ProcessPoolExecutor(1),
-        "concurrent.ProcessPoolExecutor: processes cannot be explored",
+        "concurrent.futures.ProcessPoolExecutor: processes cannot be explored",
     ),
     "asyncio": (lambda: asyncio.run(asyncio.sleep(0)), "asyncio.run: only programs with threads can be explored"),
     "signal": (lambda: signal.signal(signal.SIGINT, print), "signal.signal: signals cannot be explored"),
