@@ -22,7 +22,7 @@ from types import (
 from typing import Any
 
 from helpers.schedules import containers
-from helpers.schedules.by_key import item_of_other
+from helpers.schedules.by_key import item_of_other, looked_over
 from helpers.schedules.by_name import namespace, namespace_taken, plain_places
 from helpers.schedules.containers import Place, is_record, kind_of
 from helpers.schedules.execution import Execution, current
@@ -63,6 +63,7 @@ def unpack(held: Any, spot: Spot) -> Any:
 
 def consumed(execution: Execution, held: Any, spot: Spot) -> Any:
     """Report that all of something is gone through; step by step where the program's code runs in between."""
+    looked_over(execution, held, spot)
     held = entered(held)
     if containers.calls_back(held):
         return stepwise(held, spot)
@@ -105,8 +106,13 @@ def each_from_call(held: Any, function: Any, spot: Spot) -> Any:
 def stepwise(held: Any, spot: Spot) -> Any:
     if type(held) is list:
         return map(_second, iter(partial(before_item, held, spot), _END), iter(held))
+    execution = current()
+    if execution is not None:
+        looked_over(execution, held, spot)
     held = entered(held)
     type_ = type(held)
+    if type_ is itertools.count:
+        return map(_second, iter(partial(before_number, held, spot), _END), held)
     kind = kind_of(type_)
     if kind is not None:
         alone = False
@@ -147,6 +153,12 @@ def before_item(held: list[Any], spot: Spot) -> Execution | None:
     if execution is not None and execution.access(held, None, False, spot.site, spot.reads):
         return execution
     return None
+
+
+def before_number(held: Any, spot: Spot) -> Execution | None:
+    """The same as `before_step`, for `itertools.count`."""
+    execution = current()
+    return execution if execution is not None and execution.counts(held, spot.site, spot.writes) else None
 
 
 def before_step(held: Any, alone: bool, spot: Spot) -> Execution | None:
@@ -227,15 +239,34 @@ def _show(execution: Execution, held: Any, spot: Spot) -> None:
         execution.saw(held)
 
 
-def copied(execution: Execution, held: Any, with_all_in_it: bool, spot: Spot) -> None:
-    """Something is about to be copied: an instance has all its attributes read."""
+def copied(execution: Execution, held: Any, spot: Spot) -> None:
+    """Something is about to be copied, with all that is in it: an instance has all its attributes read."""
     places: list[Place] = []
-    _look_over(held, places, set(), with_all_in_it)
+    _look_over(held, places, set())
     if report(execution, places, False, spot):
         execution.saw(held)
 
 
-def _look_over(held: Any, places: list[Place], seen: set[int], with_all_in_it: bool) -> None:
+def reduced(execution: Execution, held: Any, spot: Spot) -> None:
+    """Something is about to be asked for its state: its `__dict__`, unless that is empty, and its slots."""
+    if class_is_own(type(held)):
+        namespace_taken(held)
+        names = namespace(held)
+        places: list[Place] = [(held, name) for name in _slots(held)]
+        report(execution, places if names else [*places, (names, None)], False, spot)
+
+
+def _slots(held: Any) -> dict[str, MemberDescriptorType]:
+    """The slots of an instance that a program has given its class."""
+    return {
+        name: slot
+        for base in type(held).__mro__
+        for name, slot in vars(base).items()
+        if isinstance(slot, MemberDescriptorType)
+    }
+
+
+def _look_over(held: Any, places: list[Place], seen: set[int]) -> None:
     type_ = type(held)
     if type_ in _FLAT or id(held) in seen:
         return
@@ -253,15 +284,12 @@ def _look_over(held: Any, places: list[Place], seen: set[int], with_all_in_it: b
         names = namespace(held)
         places += containers.whole(names)
         inner += names.values()
-        for base in type_.__mro__:
-            for name, slot in vars(base).items():
-                if isinstance(slot, MemberDescriptorType):
-                    places.append((held, name))
-                    with suppress(AttributeError):
-                        inner.append(slot.__get__(held))
-    if with_all_in_it:
-        for each in inner:
-            _look_over(each, places, seen, True)
+        for name, slot in _slots(held).items():
+            places.append((held, name))
+            with suppress(AttributeError):
+                inner.append(slot.__get__(held))
+    for each in inner:
+        _look_over(each, places, seen)
 
 
 def both(left: Any, right: Any, spot: Spot) -> Any:

@@ -161,7 +161,20 @@ def _keeps_items(type_: type) -> int:
     return known
 
 
+def kept_in_library(type_: type) -> bool:
+    """Whether code of a library, in Python, keeps the items of such objects."""
+    return _keeps_items(type_) == _IN_LIBRARY
+
+
+def looked_over(execution: Execution, held: Any, spot: Spot) -> None:
+    """All of something is about to be looked at; of what a library keeps no more is known than that."""
+    if kept_in_library(type(held)):
+        used_in_library(execution, held, False, spot)
+
+
 def _in_library(function: FunctionType) -> bool:
+    if function.__module__ == "collections.abc":  # does all by methods of the class it is inherited by
+        return False
     file = function.__code__.co_filename
     return not (is_own(file) or is_ours(file) or is_taken_along(function))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Hashable
 from concurrent import futures
 from types import (
     FunctionType,
@@ -275,7 +276,9 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_
         execution.cannot_follow(f"{spot.name} is set: what that does to others is not seen", spot.site)
         return
     places = places_of_attribute(held, name, how, True)
-    if is_taken(namespace(held)) and name not in namespace(held):
+    names = namespace(held)
+    taken = is_taken(names) or (len(execution.tasks) > 1 and _taken(held) in execution.search.racy)
+    if taken and name not in names:
         places.append((held, None))  # another one, for who goes through its `__dict__`
     if report(execution, places, True, spot) and execution.watched:
         will_have_written(execution, look_up, held, name)
@@ -298,8 +301,15 @@ def namespace_taken(held: Any) -> None:
     if issubclass(type(held), ModuleType):
         globals_taken(namespace(held))
     elif not issubclass(type(held), type):
-        names = namespace(held)
-        belongs_to(names, held)
+        belongs_to(namespace(held), held)
+        execution = current()
+        if execution is not None and len(execution.tasks) > 1:
+            execution.search.met([_taken(held)])  # a thread may already wait to add an attribute
+
+
+def _taken(held: Any) -> Hashable:
+    """Says that a thread takes the `__dict__` of objects of this class while others are there."""
+    return "namespace", type(held).__module__, type(held).__qualname__
 
 
 def globals_taken(names: dict[str, Any]) -> None:

@@ -14,11 +14,10 @@ import array
 import bisect
 import collections
 import contextlib
-import copy
-import dataclasses
 import datetime
 import functools
 import heapq
+import importlib
 import io
 import itertools
 import json
@@ -44,7 +43,7 @@ from types import (
 )
 from typing import Any
 
-from helpers.schedules import containers
+from helpers.schedules import containers, importing, outside
 from helpers.schedules.as_a_whole import (
     WITHOUT_CHANGE,
     before_step,
@@ -54,6 +53,7 @@ from helpers.schedules.as_a_whole import (
     entered,
     forget_generators,
     member,
+    reduced,
     shown,
     size,
     sized,
@@ -61,6 +61,8 @@ from helpers.schedules.as_a_whole import (
 )
 from helpers.schedules.by_key import (
     delete_item,
+    kept_in_library,
+    looked_over,
     read_item,
     report_item,
     used_in_library,
@@ -78,7 +80,7 @@ from helpers.schedules.by_name import (
 from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model.readings import CONVERSIONS, are_told
-from helpers.schedules.reaching import CACHED, frame_of_program, is_own
+from helpers.schedules.reaching import CACHED, frame_of_program, is_own, is_taken_along
 from helpers.schedules.reaching import class_is_own as is_own_class
 from helpers.schedules.reporting import (
     Spot,
@@ -134,11 +136,15 @@ def call(function: Any, spot: Spot) -> Any:
 
 def _needs_no_look(function: Any, spot: Spot) -> bool:
     """Whether what a function is given says nothing of what it touches; found out once for each."""
+    if outside.concerns(function):
+        return False
     if type(function) is FunctionType:
-        if is_own(function.__code__.co_filename):
+        if is_own(function.__code__.co_filename) or is_taken_along(function):
             _find_late(function, spot)
         elif function in _FUNCTIONS or function in _THAT_CHANGE or not _only_keeps(function):
             return False
+        elif function.__module__ == "collections.abc":
+            return False  # says something of the object whose method it is
         return _remember(function.__code__)
     if issubclass(type(function), type):
         if function in _FUNCTIONS or not (is_own_class(function) or _only_keeps(function)):
@@ -188,7 +194,6 @@ def _only_keeps(function: Any) -> bool:
     # A wrapped function says the module of what is wrapped.
     names = function.__globals__ if type(function) is FunctionType else {}
     module = names.get("__name__") or getattr(function, "__module__", None) or ""
-    # What the abstract classes do, they do by the program's own methods.
     return module.partition(".")[0] in _KEEPERS or module == "collections.abc"
 
 
@@ -318,6 +323,8 @@ def _announce(
     instead = stand_in(function)
     if instead is not None:
         return instead, args
+    if outside.concerns(function):
+        outside.met(execution, function, args, spot.site)
     type_ = type(function)
     if type_ is BuiltinFunctionType:
         owner = function.__self__
@@ -339,6 +346,8 @@ def _announce(
         if type(function.__func__) is FunctionType and _needs_no_look(function.__func__, spot):
             return function, args
         owner = function.__self__
+        if function.__func__.__module__ == "collections.abc" and not kept_in_library(type(owner)):
+            return function, args  # what the abstract classes do, they do by the program's own methods
         if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
             report(execution, [(owner, None)], True, spot)
         elif isinstance(owner, _STATEFUL) or not _only_keeps(type(owner)):
@@ -407,6 +416,8 @@ def _method(
 ) -> _Call:
     name = function.__name__
     kind = kind_of(type(owner))
+    if name == "__reduce_ex__":
+        reduced(execution, owner, spot)
     if kind is None:
         return function, _method_of_other(execution, spot, owner, name, args, keywords)
     does = kind.does(name)
@@ -585,6 +596,7 @@ def _consumes(
     given = list(args)
     alone: list[Place] = []
     for number, each in enumerate(given):
+        looked_over(execution, each, spot)
         kind = kind_of(type(each))
         if kind is not None and "__iter__" in kind.own:
             continue
@@ -605,6 +617,8 @@ def _goes_through(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     """The same where nothing else is asked of what is given: `dict(x)` may ask for its keys."""
+    for each in args:
+        looked_over(execution, each, spot)
     return _consumes(execution, spot, tuple(map(entered, args)), keywords)
 
 
@@ -642,6 +656,8 @@ def _length(
 ) -> tuple[Any, ...]:
     kind = kind_of(type(args[0])) if args else None
     counts_itself = kind is not None and "__len__" in kind.own
+    if args:
+        looked_over(execution, args[0], spot)
     if args and not counts_itself and report(execution, size(args[0]), False, spot):
         execution.saw(args[0])
     return args
@@ -655,19 +671,41 @@ def _shows(
     return args
 
 
-def _copies(
+def _prints(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
-    for each in args[:1]:
-        copied(execution, each, False, spot)
+    file = keywords.get("file")
+    if file is None and (execution.written is None or "stdout" in execution.written):
+        at = spot.site
+        where = Spot(Site(at.file, at.line, at.column, "sys.stdout"), "stdout", "sys.stdout")
+        read_by_name(execution, sys, "stdout", where)
+    _shows(execution, spot, args, keywords)
+    if file is not None and not isinstance(getattr(type(file), "write", None), FunctionType):
+        _method_of_other(execution, spot, file, "write", (), {})  # one of the program's own is followed
     return args
 
 
-def _copies_deep(
+def _makes_json(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`json.dumps(x)`: in one step as long as code of C does it, without the program's own in between."""
+    in_parts = any(keywords.get(name) is not None for name in ("indent", "default", "cls"))
+    places = [place for each in args for place in containers.deep(each)]
+    if report(execution, places, False, spot):
+        if in_parts and execution.others_could_come_between():
+            execution.cannot_follow(
+                "json.dumps does this in Python: others may come in between, and here it is one step",
+                spot.site,
+            )
+        execution.saw(args[0])
+    return args
+
+
+def _pickles(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     for each in args[:1]:
-        copied(execution, each, True, spot)
+        copied(execution, each, spot)
     return args
 
 
@@ -794,7 +832,7 @@ def _given_away(
     for each in (*args, *keywords.values()):
         for source in containers.sources(each):
             places += containers.deep(source)
-    if places and report(execution, places, True, spot):
+    if places and report(execution, places, True, spot) and execution.others_could_come_between():
         name = getattr(function, "__qualname__", None) or repr(function)
         execution.cannot_follow(f"{name} is not followed, and gets something that is shared", spot.site)
     return args
@@ -818,6 +856,13 @@ def _reads_real_clock(
     execution.cannot_follow(
         f"{spot.name} reads a clock that is not virtual: each schedule finds another time", spot.site
     )
+    return args
+
+
+def _imports(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    importing.by_function(*args, **keywords)
     return args
 
 
@@ -854,9 +899,10 @@ _FUNCTIONS: dict[Any, _Handler] = {
         _reads_real_clock,
     ),
     **dict.fromkeys((len, operator.length_hint), _length),
-    **dict.fromkeys((print, repr, ascii, format, hash, str, json.dumps), _shows),
-    **dict.fromkeys((copy.copy, dataclasses.replace), _copies),
-    **dict.fromkeys((copy.deepcopy, pickle.dumps, dataclasses.asdict, dataclasses.astuple), _copies_deep),
+    print: _prints,
+    **dict.fromkeys((repr, ascii, format, hash, str), _shows),
+    json.dumps: _makes_json,
+    pickle.dumps: _pickles,
     next: _takes_next,
     **dict.fromkeys((iter, reversed, map, filter, zip, enumerate, *_ITERATORS), _begins),
     **dict.fromkeys((getattr, hasattr), _reads_by_name),
@@ -864,6 +910,7 @@ _FUNCTIONS: dict[Any, _Handler] = {
     vars: _takes_namespace,
     globals: _takes_globals,
     dir: _keeps,
+    importlib.import_module: _imports,
     bool: _length,
     **dict.fromkeys((heapq.heappush, heapq.heappop, heapq.heapify, heapq.heapreplace, heapq.heappushpop),
     _changes_first),

@@ -31,7 +31,7 @@ from collections.abc import Callable, Hashable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from helpers.schedules import interrupts, leftovers
+from helpers.schedules import interrupts, leftovers, printing, sources
 from helpers.schedules.hub import PATIENCE, STOPPED, Hub
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
 from helpers.schedules.spinning import GiveWay, Spin, Turns
@@ -159,6 +159,7 @@ class Execution:
         cut: why the execution was given up before its end: ``"steps"`` or ``"turns"`` (it seems to go on for
             ever), ``"different"`` (a replay went another way) or ``"hangs"`` (in something real), and a
             sentence; or None.
+        scenario: the program.
         refused: why the scenario cannot be explored at all, or "".
         broken: an error of the library itself, or None.
         output: what the program printed.
@@ -197,6 +198,7 @@ class Execution:
         "quiet",
         "raised",
         "refused",
+        "scenario",
         "search",
         "task",
         "tasks",
@@ -218,6 +220,7 @@ class Execution:
         self.raised: list[Task] = []
         self.cut: tuple[str, str] | None = None
         self.refused = ""
+        self.scenario: Callable[[], Any] = lambda: None
         self.broken: BaseException | None = None
         self.output: list[str] = []
         self.notes: dict[tuple[str, Site | None], None] = {}
@@ -298,6 +301,21 @@ class Execution:
         if self.versions is not None:
             self._touch(self.task, (Write if write else Read)(about, target, site, text))
         return False
+
+    def counts(self, about: Any, site: Hashable, text: str) -> bool:
+        """The same for the next number of `itertools.count` in a `for`.
+
+        That it goes on says nothing of whether its task spins: who looks at the number has it in a variable.
+        """
+        if self.unwinding:
+            raise Unwind
+        if self.quiet or self._alone:
+            return False
+        racy = site in self._racy
+        target = self.meet(about, None, True, None if racy else site)
+        if racy:
+            self.step(Write(about, target, site, text))
+        return racy
 
     def access_all(
         self, places: Sequence[tuple[Any, Hashable]], write: int, site: Hashable, text: str
@@ -380,7 +398,7 @@ class Execution:
         if write and leftovers.assigned(key, about, write):
             self._left_over.discard(target)
         elif not write or leftovers.looked_at(write):
-            line = f"line {site.line}" if isinstance(site, Site) else "the program"
+            line = self.line(site.file, site.line) if isinstance(site, Site) else "the program"
             self.refuse(
                 f"{line} uses what an earlier schedule left in {leftovers.name_in(text)}, which was made "
                 "before the scenario began: make it inside the scenario, or set it at its beginning"
@@ -440,6 +458,30 @@ class Execution:
     def cannot_follow(self, what: str, site: Site | None = None) -> None:
         """Note something that the search cannot see or decide; the result says it."""
         self.notes[what, site] = None
+
+    def others_could_come_between(self) -> bool:
+        """Whether others could have come in the middle of the step just made, had it been made in parts.
+
+        They could if one of them waits to do there what matters to it, or has done so while the task waited
+        to make its step: no lock keeps them apart. What is not tried in one order is tried in the other.
+        """
+        since = self.task.since
+        made = [node.operation for node in self.search.stack[since : self.depth]]
+        if not made:
+            return False  # nothing is searched, only shown
+        *between, mine = made
+        waiting = [task.op for task in self.tasks if task is not self.task and task.op is not None]
+        return any(mine.meets(other) for other in (*between, *waiting))
+
+    @property
+    def home(self) -> str:
+        """The scenario's own file."""
+        return sources.file_of(self.scenario)
+
+    def line(self, file: str, line: int) -> str:
+        """How a line is called: ``"line 5"``, or ``"line 5 of own.py"`` if the scenario is in another."""
+        name = sources.elsewhere(file, self.home)
+        return f"line {line} of {name}" if name else f"line {line}"
 
     def join(self, task: Task) -> None:
         """The running task has seen the end of another: all that one did comes before what it does now."""
@@ -582,7 +624,8 @@ class Execution:
     def _failed(self, task: Task, error: BaseException) -> None:
         if isinstance(error, Unwind) or self.unwinding:
             raise Unwind
-        if not isinstance(error, SystemExit):
+        # `sys.exit` ends its thread, and nobody hears of it; in the main one its number is the program's.
+        if not isinstance(error, SystemExit) or (task.number == 0 and error.code not in (None, 0)):
             task.failure = error
             self.raised.append(task)
 
@@ -646,7 +689,7 @@ class Execution:
             self.around = 0
         self.around += 1
         if self.around > MOST_TURNS:
-            line = f" of line {site.line}" if isinstance(site, Site) else ""
+            line = f" of {self.line(site.file, site.line)}" if isinstance(site, Site) else ""
             self.cut = (
                 "turns",
                 f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step",
@@ -721,6 +764,8 @@ class Execution:
             scenario: the program.
             thread: what `threading.main_thread()` is to give.
         """
+        printing.in_place()
+        self.scenario = scenario
         self.task = self.start(thread, False, scenario)
         self._fresh.clear()
         self.hub.execution = self

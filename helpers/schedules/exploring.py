@@ -20,6 +20,7 @@ from helpers.schedules.result import Failure, Result, Schedule
 from helpers.schedules.rewriting import visible
 from helpers.schedules.search import All, Bounded, Replay, Tree
 from helpers.schedules.series import Group, Scenario, Series, given_up
+from helpers.schedules.sources import elsewhere, file_of
 from helpers.schedules.substitution import substituted
 from helpers.schedules.verdicts import Verdict, in_words, judge, without_addresses
 from helpers.schedules.watching import Watched
@@ -47,11 +48,14 @@ def every_schedule(
     vain. But a comparison that the program itself makes, such as ``time.monotonic() > deadline``, is tried
     only with the time that has passed by its own sleeps and waits; then a note says so, with the line, and
     the result does not claim that all schedules were tried. Use a timeout instead. And functions that are not
-    written in Python are single steps; where one of them gets something shared, a note says so.
+    the program's own are single steps; where one of them gets something shared, a note says so. What is done
+    outside the program, to files or on the network, is no step, and the next schedule finds it changed: a
+    note says that, too. Processes, signals and coroutines cannot be explored.
 
     Args:
         scenario: a function without arguments. It fails where it, or one of its threads, raises an exception,
-            or where a thread waits for ever.
+            or where a thread waits for ever. `sys.exit` ends its thread, as ever; in the scenario's own, with
+            another number than 0, it is a failure.
         mode: ``"classes"``: one schedule of each class of equivalent ones, those that differ only in the
             order of steps that do not touch each other; ``"all"``: every schedule; ``"bound"``: every
             schedule with at most `bound` preemptions.
@@ -93,7 +97,8 @@ def explore(
     with installed(scenario) as reached:
         series.run()
         failures, shortest, more = _failures(scenario, series.groups, search.racy)
-    said = dict.fromkeys([*(_said(*note) for note in (*reached.notes, *series.notes)), *more])
+    home = file_of(scenario)
+    said = dict.fromkeys([*(_said(*note, home) for note in (*reached.notes, *series.notes)), *more])
     if series.stopped:
         said[f"{series.stopped}: there may be more schedules."] = None
     incomplete = bool(said) or mode == "bound" or any(failure.kind == "divergence" for failure in failures)
@@ -218,7 +223,7 @@ def _failures(
                 "the program what is random or comes from outside."
             )
             continue
-        key = (failure.kind, failure.message, failure.thread, failure.line)
+        key = (failure.kind, failure.message, failure.thread, failure.line, failure.elsewhere)
         if key in told:
             first, rank = told[key]
             told[key] = replace(first, count=first.count + group.count), rank
@@ -235,8 +240,11 @@ def _failures(
     return tuple(failure for failure, _ in frequent), None if best is None else best[0].shortest, notes
 
 
-def _said(what: str, site: Site | None) -> str:
-    return what if site is None else f"Line {site.line}: {what}"
+def _said(what: str, site: Site | None, home: str) -> str:
+    if site is None:
+        return what
+    file = elsewhere(site.file, home)
+    return f"Line {site.line} of {file}: {what}" if file else f"Line {site.line}: {what}"
 
 
 def _search(mode: str, bound: int) -> Tree:

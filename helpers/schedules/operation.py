@@ -146,6 +146,11 @@ class Operation:
         found += [(target, True) for target in self.written]
         return found
 
+    def meets(self, other: Operation) -> bool:
+        """Whether the order of the two matters: they touch the same thing, and one of them writes it."""
+        mine = dict(self.touched())
+        return any(target in mine and (write or mine[target]) for target, write in other.touched())
+
     def site(self) -> Site | None:
         """The place in the program, where the operation itself knows it."""
         return None

@@ -34,18 +34,29 @@ class _Stream:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
+    def __repr__(self) -> str:
+        return repr(self._real)
+
+
+_places: dict[str, _Stream] = {}  # what stands in, by its name in `sys`
+
+
+def in_place() -> None:
+    """A schedule begins: an earlier one may have left another stream in a place of ours."""
+    for name, stream in _places.items():
+        if getattr(sys, name) is not stream:
+            setattr(sys, name, stream)
+
 
 @contextmanager
 def captured() -> Iterator[None]:
     """Within this, explored threads print into their execution's `output`."""
-    real = sys.stdout, sys.stderr
-    ours = _Stream(sys.stdout), _Stream(sys.stderr)
-    sys.stdout, sys.stderr = ours
+    real = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+    _places.update({name: _Stream(stream) for name, stream in real.items()})
+    in_place()
     try:
         yield
     finally:
-        # Unless somebody has put another one there meanwhile.
-        if sys.stdout is ours[0]:
-            sys.stdout = real[0]
-        if sys.stderr is ours[1]:
-            sys.stderr = real[1]
+        _places.clear()
+        for name, stream in real.items():
+            setattr(sys, name, stream)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import ast
 import builtins
 import collections
+import copy
+import dataclasses
 import functools
 import inspect
 import os
@@ -59,7 +61,13 @@ _TAKEN_ALONG: tuple[type, ...] = (
     collections.UserList,
     collections.ChainMap,
     functools.cached_property,
+    type(os.environ),
 )
+# Functions likewise: each goes through what it is given, and others may change that meanwhile.
+_TAKEN_FUNCTIONS = {
+    copy.__name__: {name for name, each in vars(copy).items() if isinstance(each, FunctionType)},
+    dataclasses.__name__: {"asdict", "_asdict_inner", "astuple", "_astuple_inner", "replace", "_replace"},
+}
 
 
 @functools.cache
@@ -116,8 +124,17 @@ class Reached:
 
     def add(self, found: Any) -> list[FunctionType]:
         """Go on from an object; returns the functions that were not known before."""
-        before = len(self.functions)
         self._waiting.append(found)
+        return self._go_on()
+
+    def look_again(self) -> list[FunctionType]:
+        """Go on from all that is known: a name may have got a meaning. Returns the functions that are new."""
+        for function in self.functions:
+            self._named(function.__code__, function.__globals__)
+        return self._go_on()
+
+    def _go_on(self) -> list[FunctionType]:
+        before = len(self.functions)
         while self._waiting:
             each = self._waiting.popleft()
             if id(each) not in self._seen:
@@ -205,7 +222,7 @@ class Reached:
             return
         self.functions[function] = tree
         self._assigned(tree, function)
-        if not taken_along:
+        if not taken_along or function.__module__ in _TAKEN_FUNCTIONS:
             self._named(code, function.__globals__)
 
     def _named(self, code: CodeType, names: dict[str, Any]) -> None:
@@ -345,11 +362,14 @@ def class_is_own(found: type) -> bool:
 def is_taken_along(function: FunctionType) -> bool:
     """Whether the standard library wrote it, and it is followed all the same."""
     name = function.__qualname__.partition(".")[0]
+    if name in _TAKEN_FUNCTIONS.get(function.__module__, ()):
+        return True
     return any(each.__name__ == name and each.__module__ == function.__module__ for each in _TAKEN_ALONG)
 
 
 def _has_taken_along(module: ModuleType) -> bool:
-    return any(each.__module__ == module.__name__ for each in _TAKEN_ALONG)
+    name = module.__name__
+    return name in _TAKEN_FUNCTIONS or any(each.__module__ == name for each in _TAKEN_ALONG)
 
 
 def _made_by_library(function: FunctionType) -> bool:

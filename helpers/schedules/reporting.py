@@ -19,6 +19,7 @@ from typing import Any
 
 from helpers.schedules.containers import Place, Variables
 from helpers.schedules.execution import Execution, Site, current
+from helpers.schedules.reaching import is_ours
 
 
 class Spot:
@@ -144,15 +145,30 @@ def again(spot: Spot, unread: frozenset[str]) -> None:
         execution.again(sys._getframe(1), spot.site, unread)
 
 
-def counted(spot: Spot, unread: frozenset[str], function: Any) -> None:
-    """One more turn of a `for` over what a function gave: if that is `itertools.count`, as of a `while`."""
+def counted(spot: Spot, unread: frozenset[str], what: Any) -> None:
+    """One more turn of a `for` over something, or what it gave: of `itertools.count` as of a `while`."""
     execution = current()
     if execution is None:
         return
-    if function is itertools.count:
+    if what is itertools.count or type(what) is itertools.count:
         execution.again(sys._getframe(1), spot.site, unread)
     else:
         execution.progress(sys._getframe(1), spot.site)
+
+
+def caught() -> None:
+    """An exception is about to be handled: frames of ours that it came through are none of the program's."""
+    if current() is None:
+        return
+    error = sys.exception()
+    traceback = None if error is None else error.__traceback__
+    while traceback is not None:
+        after = traceback.tb_next
+        while after is not None and is_ours(after.tb_frame.f_code.co_filename):
+            after = after.tb_next
+        if after is not traceback.tb_next:
+            traceback.tb_next = after
+        traceback = after
 
 
 def not_followed(spot: Spot) -> None:

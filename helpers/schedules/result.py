@@ -48,6 +48,7 @@ class Step:
             with all that others can do: these are never chosen.
         waiting: the threads that cannot go on after it.
         held: the locks that are held after it: names of thread and lock.
+        elsewhere: the name of the file, where that is not the scenario's own; otherwise ``""``.
     """
 
     number: int
@@ -61,6 +62,7 @@ class Step:
     chosen: bool
     waiting: tuple[Waiting, ...]
     held: tuple[tuple[str, str], ...]
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Failure:
         line: the line of the program that raised it, otherwise 0.
         count: how many of the schedules that were tried fail like this.
         shortest: the one of them with the fewest preemptions, then the fewest steps.
+        elsewhere: the name of the file that has the line, where that is not the scenario's own.
 
     Two failures are equal if they are the same in words.
     """
@@ -112,6 +115,7 @@ class Failure:
     line: int
     count: int = field(compare=False)
     shortest: Schedule = field(repr=False, compare=False)
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True)

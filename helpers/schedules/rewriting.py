@@ -10,7 +10,6 @@ What rewritten code needs is put into its constants: neither its globals nor its
 from __future__ import annotations
 
 import ast
-import copy
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,11 +17,11 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
-from helpers.schedules import calls, sources
+from helpers.schedules import calls, importing, sources
 from helpers.schedules.containers import Variables
 from helpers.schedules.reaching import Reached
 from helpers.schedules.reporting import variables_of
-from helpers.schedules.transformer import MARK, Rewriter, placed
+from helpers.schedules.transformer import MARK, Rewriter, copied, placed
 
 _OUTER = "\0made "  # name of the function that the rewritten one is compiled in
 
@@ -77,7 +76,7 @@ def _compiled(
     variables: Variables,
 ) -> CodeType:
     assert not isinstance(tree, ast.AsyncFunctionDef)
-    node = copy.deepcopy(tree)
+    node = copied(tree)
     rewriter = Rewriter(code.co_filename, attributes, is_shared, variables)
     rewriter.body(node)
     node.args.defaults = []
@@ -185,6 +184,7 @@ def visible(*roots: Any) -> Iterator[Reached]:
         return grown
 
     calls.begin(late)
+    importing.begin(lambda: swap(reached.look_again()))
     try:
         for root in roots:
             reached.add(root)
@@ -194,3 +194,4 @@ def visible(*roots: Any) -> Iterator[Reached]:
         for function, code in old.items():
             function.__code__ = code
         calls.begin(None)
+        importing.begin(None)

@@ -85,9 +85,11 @@ class Search:
         redundant: whether the execution was ended because all it could still do was seen before.
         before: what was where when a schedule began.
         until: when to stop, even in the middle of a schedule, by `time.monotonic`.
+        stack: the steps of the schedule that is being tried, where the search keeps them.
     """
 
     def __init__(self, racy: Iterable[Hashable] = ()) -> None:
+        self.stack: list[Node] = []
         self.racy: set[Hashable] = set(racy)
         self.written: set[str] = set()
         self.before = Leftovers()
@@ -113,13 +115,11 @@ class Tree(Search):
     """A search that tries one schedule after the other, depth first.
 
     Attributes:
-        stack: the steps of the schedule that is being tried.
         replayed: how many of them are as in the schedule before.
     """
 
     def __init__(self, racy: Iterable[Hashable] = ()) -> None:
         super().__init__(racy)
-        self.stack: list[Node] = []
         self.replayed = 0
 
     def next(self, execution: Execution) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from helpers import pictures
 from helpers.pictures import Bundle
-from helpers.schedules.story import shown, words
+from helpers.schedules.story import line_of, shown, words
 from helpers.timeline.words import count
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def bundle(result: Result) -> Bundle:
 
 
 def _where(failure: Failure) -> str:
-    return f" ({failure.thread}, line {failure.line})" if failure.thread else ""
+    return f" ({failure.thread}, {line_of(failure)})" if failure.thread else ""
 
 
 def _short(failure: Failure) -> str:
@@ -98,7 +98,13 @@ def _table(result: Result) -> str:
     _, many = _counted(result)
     heads = ("what goes wrong", "thread", "line", many, "shortest schedule")
     rows = [
-        (each.message, each.thread, str(each.line or ""), f"{each.count:,}", _short(each))
+        (
+            each.message,
+            each.thread,
+            line_of(each).removeprefix("line ") if each.line else "",
+            f"{each.count:,}",
+            _short(each),
+        )
         for each in result.failures
     ]
     left = 'style="text-align: left"'  # JupyterLab would have it to the right

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import dis
+import functools
+import inspect
 import linecache
+from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 from helpers.schedules import variables
-from helpers.schedules.execution import Site
+from helpers.schedules.operation import Site
 from helpers.timeline.naming import parsed
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -46,6 +50,8 @@ _modules: dict[str, Module] = {}
 
 def _module(function: FunctionType) -> Module:
     file = function.__code__.co_filename
+    if file.startswith("<frozen"):  # a part of the standard library that the interpreter has within itself
+        file = function.__globals__.get("__file__", file)
     lines = tuple(linecache.getlines(file, function.__globals__))
     if not lines:
         raise NoSource("its source cannot be found")
@@ -112,6 +118,28 @@ def _end(node: Function) -> tuple[int, int]:
 def first_line(code: CodeType) -> Site:
     """Where a function begins."""
     return Site(code.co_filename, code.co_firstlineno, 0)
+
+
+def file_of(scenario: Any) -> str:
+    """The file that a scenario is from; "" where it has none."""
+    while isinstance(scenario, functools.partial):
+        scenario = scenario.func
+    function = inspect.unwrap(scenario if inspect.isroutine(scenario) else type(scenario).__call__)
+    code = getattr(function, "__code__", None)
+    return "" if code is None else str(code.co_filename)
+
+
+@functools.cache
+def elsewhere(file: str, home: str) -> str:
+    """The name of a file, to be said with its lines where others are from `home`; "" for that one.
+
+    The cells of a notebook have no names that say anything.
+    """
+    path = Path(file)
+    if file == home or not (path.is_file() or file.startswith("<frozen")):
+        return ""
+    name = file.strip("<>").removeprefix("frozen ") if file.startswith("<") else path.name
+    return f"{path.parent.name}/{name}" if name == "__init__.py" else name
 
 
 def futures(code: CodeType) -> int:

@@ -18,6 +18,7 @@ could go on is none that lasts.
 
 from __future__ import annotations
 
+import itertools
 import linecache
 from collections.abc import Hashable
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
@@ -105,7 +106,7 @@ class Turn:
         began: after how many steps of all threads.
         busy: whether something may have changed in it that is not seen here.
         counted: how many turns in a row, before it, have changed nothing but numbers.
-        looked_at: by target, how the thread first touched it.
+        looked_at: by target, how the thread touched it: first, or to wait for it.
         own: by target, how often the thread has written it.
     """
 
@@ -130,7 +131,7 @@ class Turn:
         # Its locals do not say how far an iterator among them has come.
         self.busy = bool(frame.f_code.co_flags & _RESUMED) or not all(map(_plain, self._locals.values()))
         self._seen: dict[Hashable, int] = {}  # what it touched, and how often that had been written by then
-        self.looked_at: dict[Hashable, Operation] = {}  # how it first touched each
+        self.looked_at: dict[Hashable, Operation] = {}
         self.own: dict[Hashable, int] = {}  # how often it wrote it itself since
         self._lent: dict[Hashable, int] = {}  # how often it gave it away, less how often it took it
         self._states: list[tuple[Operation, Any]] = []  # of what it wrote, before it did
@@ -145,6 +146,8 @@ class Turn:
             if target not in self._seen:
                 self._seen[target] = versions.get(target, 0)
                 self.looked_at[target] = operation
+            elif operation.timed:
+                self.looked_at[target] = operation  # what it waits for in vain says most
             if operation.writes:
                 if target not in self.own:
                     state = operation.snapshot()
@@ -188,6 +191,8 @@ def _plain(value: Any) -> bool:
         return True
     if kind in (tuple, frozenset):
         return all(map(_plain, value))
+    if kind is itertools.count:
+        return True  # who takes a number by `next` reports that
     # An iterator moves on unseen. All else reports its changes, or they are reported by who makes them.
     return not hasattr(kind, "__next__")
 
@@ -249,7 +254,8 @@ class Spin(Operation):
         return f"spin on {self.name(execution)}"
 
     def waits_for(self, execution: Execution) -> Wait:
-        remedy = "set it" if len(self._looked_at) == 1 else "change what it looks at"
+        remedies = [each.remedy or "set it" for each in self._looked_at.values()]
+        remedy = remedies[0] if len(remedies) == 1 else "change what it looks at"
         return Wait(self.name(execution), self.state, remedy, None)
 
 

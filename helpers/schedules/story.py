@@ -47,9 +47,17 @@ _TOLD = {"start", "notify"}
 def words(step: Step) -> str:
     """A step as it stands beside its lane: ``"5: read counter = 0"``."""
     line = f"{step.line}: " if step.line else ""
+    if step.elsewhere:
+        line = f"{step.elsewhere}:{line}"
     expired = (" (once more)" if step.kind == "spin" else " (timeout)") if step.expired else ""
     value = f" = {step.value}" if step.value else ""
     return f"{line}{step.operation}{expired}{value}"
+
+
+def line_of(failure: Failure) -> str:
+    """The line that raised, as one says it: ``"line 5"``, ``"line 5 of own.py"``."""
+    file = f" of {failure.elsewhere}" if failure.elsewhere else ""
+    return f"line {failure.line}{file}"
 
 
 class _Thread:
@@ -142,7 +150,7 @@ class _Story:
             elif thread.waits is not None:
                 self._end_wait(thread, self._now)
             if failure is not None and failure.thread == thread.name:
-                line = f", line {failure.line}" if failure.line else ""
+                line = f", {line_of(failure)}" if failure.line else ""
                 ending, detail = "raised", f"{failure.kind}{line}"
             lanes.append(
                 Lane(

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
-from helpers.schedules import as_a_whole, by_key, by_name, calls, containers, reporting
+from helpers.schedules import as_a_whole, by_key, by_name, calls, containers, importing, reporting
 from helpers.schedules.containers import Variables
 from helpers.schedules.execution import Site
 from helpers.schedules.model import queues
@@ -54,7 +53,7 @@ _LOOKED_AT = {
     "all", "any", "ascii", "bool", "bytearray", "bytes", "delattr", "dict", "float", "format", "frozenset",
     "getattr", "hasattr", "hash", "int", "iter", "len", "list", "max", "min", "next", "print", "repr",
     "reversed", "set", "setattr", "sorted", "str", "sum", "tuple", "deque", "Counter", "defaultdict",
-    "OrderedDict", "enumerate", "filter", "globals", "map", "zip", "reduce", "deepcopy", "heappush",
+    "OrderedDict", "enumerate", "filter", "globals", "map", "zip", "reduce", "heappush",
     "heappop", "heapify",
 }  # fmt: skip
 _LEFT_ALONE = {
@@ -650,8 +649,23 @@ class Rewriter(ast.NodeTransformer):
             return self.visit(node)  # type: ignore[no-any-return]
         return self.report(as_a_whole.each, self.visit(node), self.spot(node), at=node)
 
+    def may_count(self, node: ast.expr) -> ast.expr | None:
+        """What says, at each turn of a loop, whether it goes through `itertools.count`; None if it cannot.
+
+        That is the iterator itself, where it has a name, or the function that made it.
+        """
+        if isinstance(node, ast.Call):
+            node = node.func
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr == "count":
+                return copied(node)
+        if isinstance(node, ast.Name):
+            is_global = self.scope.owner(self.scope.mangled(node.id)) is None
+            if not (is_global and hasattr(builtins, node.id)):
+                return copied(node)
+        return None
+
     def visit_For(self, node: ast.For) -> ast.For:
-        counts = _count_of(node.iter)
+        counts = self.may_count(node.iter)
         if counts is None:
             node.iter = self.gone_through(node.iter)
             going_on: ast.expr = self.report(reporting.progress, self.spot(node, "", "for"), at=node)
@@ -660,7 +674,7 @@ class Rewriter(ast.NodeTransformer):
             node.iter = self.report(
                 as_a_whole.each_from_call, self.visit(node.iter), counts, spot, at=node.iter
             )
-            going_on = self.turn(reporting.counted, node, copy.deepcopy(counts))
+            going_on = self.turn(reporting.counted, node, copied(counts))
         head: list[ast.stmt] = [placed(ast.Expr(going_on), node)]
         if isinstance(node.target, ast.Name) and self.simple(node.target):
             target: ast.expr = node.target
@@ -818,14 +832,23 @@ class Rewriter(ast.NodeTransformer):
             ]
             body = [placed(ast.Try([bind, *body], [], [], drop), first)]
             node.name = caught
-        node.body = body
+        first = _place_of(node.body[0])
+        node.body = [placed(ast.Expr(self.report(reporting.caught, at=first)), first), *body]
         return node
 
     def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
-        return self.imported(node, lambda alias: ast.Import([alias]))
+        said = [self.importing(node, alias.name, (), 0) for alias in node.names]
+        return [*said, *self.imported(node, lambda alias: ast.Import([alias]))]
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
-        return self.imported(node, lambda alias: ast.ImportFrom(node.module, [alias], node.level))
+        names = tuple(alias.name for alias in node.names)
+        said = self.importing(node, node.module or "", names, node.level)
+        return [said, *self.imported(node, lambda alias: ast.ImportFrom(node.module, [alias], node.level))]
+
+    def importing(self, at: ast.stmt, name: str, names: tuple[str, ...], level: int) -> ast.stmt:
+        """The report that a module is about to be imported."""
+        wanted = self.constant(importing.Wanted(name, names, level), at)
+        return placed(ast.Expr(self.report(importing.about_to_import, wanted, at=at)), at)
 
     def imported(
         self, node: ast.Import | ast.ImportFrom, again: Callable[[ast.alias], ast.stmt]
@@ -961,6 +984,18 @@ def placed(node: _Node, at: ast.AST) -> _Node:
     return node
 
 
+def copied(node: _Node) -> _Node:
+    """A piece of tree anew, in the same scopes. (`copy.deepcopy` may be rewritten itself.)"""
+    twin = type(node).__new__(type(node))
+    for name, value in vars(node).items():
+        if isinstance(value, list):
+            value = [copied(each) if isinstance(each, ast.AST) else each for each in value]
+        elif isinstance(value, ast.AST):
+            value = copied(value)
+        setattr(twin, name, value)
+    return twin
+
+
 def _at_all(node: _Node, at: ast.AST) -> _Node:
     for each in ast.walk(node):
         if "lineno" in each._attributes and not hasattr(each, "lineno"):
@@ -1008,13 +1043,6 @@ def _says_true_or_false(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.Not)
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TRUE_OR_FALSE
-
-
-def _count_of(node: ast.expr) -> ast.expr | None:
-    """The function in `itertools.count()`, or what looks like it; None in any other expression."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("count", "itertools.count"):
-        return copy.deepcopy(node.func)
-    return None
 
 
 def _words(node: ast.AST) -> str:

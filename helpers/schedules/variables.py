@@ -68,9 +68,6 @@ class Scope:
         if parent is not None:
             parent.children.append(self)
 
-    def __deepcopy__(self, memo: Any) -> Scope:
-        return self  # a copied piece of tree is in the same scope as its model
-
     def mangled(self, name: str) -> str:
         """The name as the compiler writes it: `__x` in class `C` is `_C__x`."""
         if self.class_name is None or not name.startswith("__") or name.endswith("__") or "." in name:
@@ -335,6 +332,15 @@ class _Reader(ast.NodeVisitor):
     def visit_arg(self, node: ast.arg) -> None:
         pass  # an annotation is no use of a variable that matters here
 
+    def visit_Assign(self, node: ast.Assign) -> None:
+        counted = _counted(node)
+        if counted is None:
+            self.generic_visit(node)
+            return
+        # As `n += 1` it is no look at the number: nothing depends on it.
+        self.uses.append((self.scope, self.scope.mangled(counted), False))
+        self._binds(counted)
+
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
             self.visit(node.value)
@@ -382,6 +388,17 @@ class _Reader(ast.NodeVisitor):
     def visit_match_case(self, node: ast.match_case) -> None:
         self.end = (node.body[0].lineno, node.body[0].col_offset)
         self.generic_visit(node)
+
+
+def _counted(node: ast.Assign) -> str | None:
+    """The variable in `n = n + 1`; None in any other assignment."""
+    match node:
+        case ast.Assign(
+            targets=[ast.Name(id=name)],
+            value=ast.BinOp(left=ast.Name(id=left), right=ast.Constant(value=int() | float())),
+        ) if left == name:
+            return name
+    return None
 
 
 def analyse(tree: ast.Module) -> None:

@@ -11,6 +11,7 @@ from helpers.schedules.execution import Execution, Task
 from helpers.schedules.operation import Site, Wait
 from helpers.schedules.reaching import is_own
 from helpers.schedules.result import Failure, Schedule
+from helpers.schedules.sources import elsewhere
 
 
 class Verdict(NamedTuple):
@@ -58,7 +59,10 @@ def in_words(execution: Execution, verdict: Verdict, shown: Schedule) -> Failure
             text = linecache.getline(place.file, place.line).strip()
         name = type(error).__name__
         message = f"{name}: {text}" if text else name
-        return Failure(verdict.kind, message, execution.name_of(task), place.line, 1, shown)
+        who = execution.name_of(task)
+        return Failure(
+            verdict.kind, message, who, place.line, 1, shown, elsewhere(place.file, execution.home)
+        )
     if execution.cut is not None:
         message = f"It seems to go on for ever: {execution.cut[1]}."
     else:

@@ -14,6 +14,7 @@ from helpers.schedules.operation import Operation, Site
 from helpers.schedules.reaching import frame_of_program
 from helpers.schedules.result import Step, Waiting
 from helpers.schedules.search import Search
+from helpers.schedules.sources import elsewhere
 from helpers.schedules.verdicts import place_of, without_addresses
 
 LONGEST = 40  # characters of a value
@@ -59,6 +60,7 @@ class Watched(Execution):
         """All that was done."""
         self._settle()
         names = {task: self.name_of(task) for task in self.tasks}
+        home = self.home
         return tuple(
             Step(
                 number,
@@ -72,6 +74,7 @@ class Watched(Execution):
                 draft.chosen,
                 draft.waiting,
                 draft.held,
+                elsewhere(draft.site.file, home) if draft.site else "",
             )
             for number, draft in enumerate(self._drafts, 1)
         )

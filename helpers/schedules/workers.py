@@ -105,6 +105,17 @@ def current() -> Execution | None:
     return _explored_by(real_ident())
 
 
+@contextmanager
+def not_explored() -> Iterator[None]:
+    """Within this, a thread that is explored gets the real things, as any other, and makes no steps."""
+    ident = real_ident()
+    execution = _explored.pop(ident)
+    try:
+        yield
+    finally:
+        _explored[ident] = execution
+
+
 def code_of(worker: Worker) -> Any:
     """The code that a worker's thread is in, or None."""
     frame = sys._current_frames().get(worker.ident)

@@ -30,6 +30,7 @@ class Listener:
 
     watched = True
     written = None
+    tasks = ()
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -39,10 +40,13 @@ class Listener:
         self.notes: list[tuple[str, int | None]] = []
         self.quiet = False
         self.before = lambda: None
-        self.search = SimpleNamespace(met=lambda sites: None)
+        self.search = SimpleNamespace(met=lambda sites: None, racy=frozenset())
 
     def access(self, about, key, write, site, text):
         return self.access_all([(about, key)], write, site, text)
+
+    def counts(self, about, site, text):
+        return self.access(about, None, True, site, text)
 
     def access_all(self, places, write, site, text):
         if self.quiet:
@@ -53,6 +57,9 @@ class Listener:
         self.sites.append((site.line, site.column))
         assert text.startswith("write " if write else "read ")
         self.before()
+        return True
+
+    def others_could_come_between(self):
         return True
 
     def saw(self, value):

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from threading import Lock, Thread
@@ -219,7 +221,7 @@ class TestScenarios:
             os.close(writing)
             os.close(reading)
         assert (result.schedules, result.exhausted) == (0, False)
-        (note,) = result.notes
+        note = result.notes[-1]
         assert "MainThread" in note
         assert f"busy in scenario() from line {line} of test_execution.py" in note
 
@@ -376,6 +378,29 @@ class TestAround:
         assert result.shortest is not None
         assert result.shortest.output == "one\nto the side\n"
         assert capsys.readouterr() == ("", "")
+
+    def test_a_traceback_that_the_program_makes_has_no_frames_of_ours(self) -> None:
+        def release() -> None:
+            threading.Lock().release()
+
+        def broken() -> None:
+            raise LookupError
+
+        def scenario() -> str:
+            said = []
+            with ThreadPoolExecutor(1) as pool:
+                failed = pool.submit(broken)
+            for fail in (release, failed.result):
+                try:
+                    fail()
+                except (RuntimeError, LookupError):
+                    said.append(traceback.format_exc())
+            return "".join(said)
+
+        seen = []
+        every_schedule(lambda: seen.append(scenario()))
+        assert {text.count(" in release\n") + text.count(" in broken\n") for text in seen} == {2}
+        assert not any(os.path.join("helpers", "schedules") in text for text in seen)
 
     def test_a_scenario_may_catch_its_own_output(self) -> None:
         def scenario() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
-from threading import Lock, Thread
+from contextlib import suppress
+from queue import Empty, Queue
+from threading import Condition, Lock, Thread
 from typing import Any
 
 import pytest
@@ -140,6 +143,32 @@ class TestWords:
         assert kind == "spin"
         assert message.startswith("T1 spins on `")
 
+    def test_spinning_on_a_primitive_says_what_would_end_it(self) -> None:
+        def condition() -> None:
+            changed = Condition()
+
+            def wait() -> None:
+                while True:
+                    with changed:
+                        if changed.wait(1):
+                            break
+
+            together(wait)
+
+        def queued() -> None:
+            items: Queue[int] = Queue()
+
+            def take() -> None:
+                while True:
+                    with suppress(Empty):
+                        items.get(timeout=1)
+                        break
+
+            together(take)
+
+        assert said(condition) == [("spin", "T1 spins on `changed`, nobody is left to notify it")]
+        assert said(queued) == [("spin", "T1 spins on `items`, nobody is left to put an item")]
+
     def test_spinning_ends_as_soon_as_somebody_writes(self) -> None:
         def scenario() -> None:
             lock = Lock()
@@ -193,6 +222,24 @@ class TestWords:
             together(leave)
 
         assert said(scenario) == []
+
+    @pytest.mark.parametrize(
+        ("code", "failures"),
+        [
+            (None, []),
+            (0, []),
+            (3, [("SystemExit", "SystemExit: 3")]),
+            ("no", [("SystemExit", "SystemExit: no")]),
+        ],
+    )
+    def test_in_the_main_thread_its_number_counts(
+        self, code: object, failures: list[tuple[str, str]]
+    ) -> None:
+        def scenario() -> None:
+            together(lambda: sys.exit(code))
+            sys.exit(code)
+
+        assert said(scenario) == failures
 
     def test_a_result_is_neither_true_nor_false(self) -> None:
         with pytest.raises(TypeError, match=r"ask for result\.failing == 0"):

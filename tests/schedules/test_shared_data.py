@@ -7,6 +7,7 @@ of them is missing, an access was not seen.
 from __future__ import annotations
 
 import collections
+import configparser
 import contextlib
 import copy
 import ctypes
@@ -15,8 +16,10 @@ import functools
 import itertools
 import json
 import operator
+import os
 import pickle
 import queue
+import statistics
 import textwrap
 import threading
 import types
@@ -58,6 +61,12 @@ class Thing:
     """Has any attributes."""
 
     value = 0
+
+
+@dataclasses.dataclass
+class Pair:
+    one: int = 0
+    other: int = 0
 
 
 class Kept:
@@ -106,9 +115,9 @@ def add_one(thing):
 
 NAMES = {
     module.__name__: module
-    for module in (collections, contextlib, copy, ctypes, dataclasses, functools, itertools, json, operator,
-                   pickle, queue, threading, types, weakref)
-} | {thing.__name__: thing for thing in (Record, Thing, Kept, Strict, Curious, Owned, add_one)}  # fmt: skip
+    for module in (collections, configparser, contextlib, copy, ctypes, dataclasses, functools, itertools, json, operator,
+                   os, pickle, queue, statistics, threading, types, weakref)
+} | {thing.__name__: thing for thing in (Record, Thing, Pair, Kept, Strict, Curious, Owned, add_one)}  # fmt: skip
 
 
 def scenario(setup: str, one: str, other: str, result: str) -> Callable[[], object]:
@@ -173,6 +182,16 @@ SEEN = {
     "max of two": Program("s, t = [0], [1]", "got.append(max(s, t) is s)", "s[0] = 2", "got", {"[True]", "[False]"}),
     "copy": Program("x = Thing()\nx.value = 0", "got.append(copy.copy(x).value)", "x.value = 1", "got", {"[0]", "[1]"}),
     "deepcopy": Program("x = Thing()\nx.value = [Thing()]", "got.append(copy.deepcopy(x).value[0].value)", "x.value[0].value = 1", "got", {"[0]", "[1]"}),
+    "deepcopy of what grows": Program(
+        "d = {1: [1], 2: [2]}", _gone_through("copy.deepcopy(d)"), "d[3] = [3]", "got", {"[1, 2]", "[1, 2, 3]", f"[{CHANGED}]"}
+    ),
+    "deepcopy of what is changed in two places": Program(
+        "x, y = Thing(), Thing()", "got.extend(each.value for each in copy.deepcopy([x, y]))", "x.value = 1\ny.value = 1", "got",
+        {"[0, 0]", "[1, 0]", "[0, 1]", "[1, 1]"},
+    ),
+    "dataclasses.asdict of two values": Program(
+        "x = Pair()", "got.extend(dataclasses.asdict(x).values())", "x.one = 1\nx.other = 1", "got", {"[0, 0]", "[0, 1]", "[1, 0]", "[1, 1]"}
+    ),
     "dataclasses.replace": Program("x = Record()", "got.append(dataclasses.replace(x).value)", "x.value = 1", "got", {"[0]", "[1]"}),
     "dataclasses.asdict": Program("x = Record([Record()])", "got.append(dataclasses.asdict(x)['value'][0]['value'])", "x.value[0].value = 1", "got", {"[0]", "[1]"}),
     "repr of a record in a list": Program("x = Record()", "got.append(repr([x])[-3])", "x.value = 1", "got", {"['0']", "['1']"}),
@@ -190,6 +209,9 @@ SEEN = {
     "a copied method": Program("s = []", "copy.copy(s.append)(1)", "got.append(len(s))", "got", {"[0]", "[1]"}),
     "a method copied deep is the same": Program("s = []", "copy.deepcopy({'add': s.append})['add'](1)", "got.append(len(s))", "got", {"[0]", "[1]"}),
     "a pickled method": Program("s = [1]", "got.append(pickle.loads(pickle.dumps(s.copy))())", "got.append(0)", "got", {"[[1], 0]", "[0, [1]]"}),
+    "os.environ": Program(
+        "os.environ['HELPERS_N'] = '0'", "os.environ['HELPERS_N'] += '1'", "got.append(os.environ.get('HELPERS_N'))", "got", {"['0']", "['01']"}
+    ),
     "a name of a Thread": Program("t = threading.Thread(name='a')", "t.name = 'b'", "got.append(t.name)", "got", {"['a']", "['b']"}),
 }  # fmt: skip
 
@@ -199,6 +221,20 @@ SAID = {
     "WeakSet": ("s = weakref.WeakSet()", "got.append(add_one in s)", "s.add(add_one)", "WeakSet is not followed, and is shared"),
     "ExitStack": ("s = contextlib.ExitStack()", "s.callback(print)", "s.close()", "ExitStack is not followed, and is shared"),
     "a weak dictionary": ("d = weakref.WeakKeyDictionary()", "d[add_one] = 1", "got.append(d.get(add_one))", "WeakKeyDictionary is not followed, and is shared"),
+    "json.dumps in Python": ("d = {1: 1}", "json.dumps(d, indent=2)", "d[2] = 2", "json.dumps does this in Python"),
+    "a function of a library": ("s = [1]", "statistics.mean(s)", "s.append(2)", "mean is not followed, and gets something that is shared"),
+    "a mapping of a library": (
+        "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "got.append(c['a'].get('n'))", "SectionProxy is not followed, and is shared",
+    ),
+    "a mapping of a library made a dictionary": (
+        "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "got.append(dict(c['a']))", "SectionProxy is not followed, and is shared",
+    ),
+    "a mapping of a library made a list": (
+        "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "got.append([*c['a'], *list(c['a'])])", "SectionProxy is not followed, and is shared",
+    ),
+    "a mapping of a library gone through": (
+        "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "for each in c['a']: got.append(each)", "SectionProxy is not followed, and is shared",
+    ),
     "Queue.maxsize": ("q = queue.Queue(1)", "q.maxsize = 0", "q.put(1)", "q.maxsize: whom that lets wait, or wakes, is not seen"),
     "Semaphore._value": ("s = threading.Semaphore(0)", "got.append(s._value)", "s.release()", "s._value is what the primitive keeps inside"),
     "Event._flag": ("e = threading.Event()", "e._flag = True", "e.wait(1)", "e._flag is set: what that does to others is not seen"),
@@ -219,6 +255,13 @@ def test_what_is_not_seen_is_said_with_its_line(name):
     result = every_schedule(scenario(*program, result="got"))
     assert not result.exhausted
     assert any(note.startswith("Line ") and said in note for note in result.notes), result.notes
+
+
+@pytest.mark.parametrize("library", ["json.dumps(d, indent=2)", "statistics.mean(d)"])
+def test_what_a_lock_keeps_apart_needs_not_be_seen(library):
+    setup = "d = {1: 1}\nlock = threading.Lock()"
+    result = every_schedule(scenario(setup, f"with lock: {library}", "with lock: d[2] = 2", "got"))
+    assert (result.exhausted, result.failing, result.schedules) == (True, 0, 2)
 
 
 def test_methods_that_abstract_classes_write_are_known_to_use_the_programs_own():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,13 +99,61 @@ def test_the_text_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
         '  4 schedules; the shortest schedule: "A B"\n'
         "\n"
         "The shortest schedule that fails, step by step:\n"
-        f"   1. MainThread      {START}: start Thread-1 (add)\n"
-        f"   2. MainThread      {START}: start Thread-2 (add)\n"
+        f"   1. MainThread      scenarios.py:{START}: start Thread-1 (add)\n"
+        f"   2. MainThread      scenarios.py:{START}: start Thread-2 (add)\n"
         f"   3. Thread-1 (add)  {ADD}: read counter = 0\n"
         f"   4. Thread-2 (add)  {ADD}: read counter = 0\n"
         f"   5. Thread-2 (add)  {ADD}: write counter = 1\n"
         f"   6. Thread-1 (add)  {ADD}: write counter = 1\n"
     )
+
+
+OTHER = """
+import threading
+
+lock = threading.Lock()
+
+def check(held):
+    assert held.value == 2
+
+def look(held):
+    exec("held.value")
+
+def guarded():
+    with lock:
+        pass
+"""
+
+
+def test_a_line_of_another_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other_of_a_test.py").write_text(OTHER)
+    monkeypatch.syspath_prepend(tmp_path)
+    other = importlib.import_module("other_of_a_test")
+    monkeypatch.delitem(sys.modules, "other_of_a_test")
+
+    def scenario() -> None:
+        held = SimpleNamespace(value=0)
+
+        def add() -> None:
+            held.value += 1
+
+        together(add, add)
+        other.look(held)
+        other.check(held)
+
+    result = every_schedule(scenario)
+    text = str(result)
+    assert "AssertionError: assert held.value == 2 (MainThread, line 7 of other_of_a_test.py)\n" in text
+    assert "Line 10 of other_of_a_test.py: exec runs code that is not followed" in text
+    (failure,) = result.failures
+    assert failure.elsewhere == "other_of_a_test.py"
+    assert {step.elsewhere for step in failure.shortest.steps if step.kind == "write"} == {""}
+    assert (
+        '<td style="text-align: left">7 of other_of_a_test.py</td>'
+        in result._repr_mimebundle_()[0]["text/html"]
+    )
+    with pytest.raises(ValueError, match=r"^line 13 of other_of_a_test\.py uses `lock`"):
+        every_schedule(lambda: other.guarded())
 
 
 def test_the_text_is_the_same_every_time_however_long_it_takes() -> None:

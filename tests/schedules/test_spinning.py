@@ -266,7 +266,25 @@ class TestCounting:
                     return
                 time.sleep(0.1)
 
-        for poll in (while_counting, for_counting, from_one):
+        def by_another_name(done: Event) -> None:
+            from itertools import count as numbers
+
+            for _ in numbers():
+                if done.is_set():
+                    return
+
+        def by_the_iterator(done: Event) -> None:
+            numbers = itertools.count()
+            for _ in numbers:
+                if done.is_set():
+                    return
+
+        def by_a_sum(done: Event) -> None:
+            tries = 0
+            while not done.is_set():
+                tries = tries + 1
+
+        for poll in (while_counting, for_counting, from_one, by_another_name, by_the_iterator, by_a_sum):
 
             def scenario() -> None:
                 done = Event()
@@ -341,6 +359,48 @@ class TestCounting:
 
         assert outcomes(scenario) == {"False", "True"}
 
+    def test_a_number_that_is_taken_from_a_counter_counts(self) -> None:
+        def by_next(done: Event) -> bool:
+            numbers = itertools.count()
+            while not done.is_set():
+                if next(numbers) > 2:
+                    return False
+            return True
+
+        def by_for(done: Event) -> bool:
+            numbers = itertools.count()
+            for number in numbers:
+                if done.is_set():
+                    return True
+                if number > 2:
+                    return False
+            raise AssertionError
+
+        for poll in (by_next, by_for):
+
+            def scenario() -> bool:
+                done = Event()
+                found: list[bool] = []
+                together(lambda: found.append(poll(done)), done.set)  # noqa: B023
+                return found[0]
+
+            assert outcomes(scenario) == {"False", "True"}
+
+    def test_two_share_a_counter(self) -> None:
+        def scenario() -> list[tuple[str, int]]:
+            numbers = itertools.count()
+            found: list[tuple[str, int]] = []
+
+            def take(name: str) -> None:
+                for number in numbers:
+                    found.append((name, number))
+                    return
+
+            together(lambda: take("a"), lambda: take("b"))
+            return sorted(found)
+
+        assert outcomes(scenario) == {"[('a', 0), ('b', 1)]", "[('a', 1), ('b', 0)]"}
+
     def test_what_goes_on_for_ever_is_found(self) -> None:
         def scenario() -> None:
             done = Event()
@@ -348,7 +408,7 @@ class TestCounting:
             def poll() -> None:
                 tries = 0
                 while not done.is_set():
-                    tries = tries + 1
+                    tries = 2 * tries + 1
 
             together(poll, done.clear)
 

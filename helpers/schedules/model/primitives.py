@@ -134,7 +134,7 @@ def made_before(primitive: Any, kind: str = "") -> NoReturn:
         kind = type(named).__name__
     kind = f"an {kind}" if kind[0] in "AEIOU" else f"a {kind}"
     what = f"`{name}` ({kind})" if name else kind
-    line = f"line {frame.f_lineno} uses " if frame else ""
+    line = f"{execution.line(frame.f_code.co_filename, frame.f_lineno)} uses " if frame else ""
     execution.refuse(f"{line}{what}, which was made before the scenario began: make it inside the scenario")
 
 

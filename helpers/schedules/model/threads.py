@@ -262,7 +262,7 @@ def start_bare(*args: Any, **kwargs: Any) -> NoReturn:
     """`_thread.start_new_thread`: what it starts is no `Thread`, and nobody can wait for its end."""
     execution = _execution()
     frame = frame_of_program(sys._getframe(1))
-    line = f"line {frame.f_lineno}" if frame else "the scenario"
+    line = execution.line(frame.f_code.co_filename, frame.f_lineno) if frame else "the scenario"
     execution.refuse(f"{line} starts a thread that is no threading.Thread: use threading.Thread")
 
 
