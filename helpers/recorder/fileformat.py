@@ -66,6 +66,7 @@ EXIT = 20  # its process is about to end; detail: the exit code where it is know
 TIMED_OUT = 21  # the condition's wait that just ended was ended by its timeout, by nobody
 CPU = 22  # the CPU time its thread has used, nanoseconds; `detail` and `number` are one number
 IDENT = 23  # what threading.get_ident() calls its thread; `detail` and `number` are one number
+RUNS = 24  # it is about to run the task of that future
 
 # Sides of a queue.
 EMPTY = 0
@@ -106,3 +107,4 @@ THREAD = (
 )
 OWNER = "O"  # number of what an __init__ made; file, line and class of the object that it is a part of
 RENAME = "R"  # number of a Thread object, the name it has been given since
+QUEUED = "Q"  # number of a future, number of the queue of the pool that is to run its task

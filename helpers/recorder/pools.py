@@ -15,11 +15,13 @@ from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 TIMED_WAIT = WAIT | fileformat.TIMED << 32
 PUT, SIGNAL, UNDONE = fileformat.PUT << 56, fileformat.SIGNAL << 56, fileformat.UNDONE << 56
+RUNS = fileformat.RUNS << 56
 
 
 def futures(module: Any) -> None:
@@ -29,10 +31,16 @@ def futures(module: Any) -> None:
 
     def __init__(self: Any) -> None:
         init(self)
-        file, line = user_frame(sys._getframe(1))
-        setattr(self, NUMBER, tape.define("Future", file=file, line=line) if file else 0)
+        frame = sys._getframe(1)
+        file, line = user_frame(frame)
+        number = tape.define("Future", file=file, line=line) if file else 0
+        setattr(self, NUMBER, number)
+        tasks = _tasks_of_submitter(frame) if number else 0
+        if tasks:
+            tape.define_queued(number, tasks)
 
     replace(cls, "__init__", same_face(__init__, init))
+    _runs(cls)
     for name in ("result", "exception"):
         _waits(cls, name)
     for name in ("set_result", "set_exception", "cancel"):
@@ -46,6 +54,27 @@ def futures(module: Any) -> None:
         return waiter
 
     replace(module, "_create_and_install_waiters", same_face(_create_and_install_waiters, install_waiters))
+
+
+def _tasks_of_submitter(frame: FrameType) -> int:
+    """The number of the queue of tasks of the executor of threads whose `submit` runs in `frame`, or 0."""
+    if frame.f_code.co_name != "submit":
+        return 0
+    number: int = getattr(getattr(frame.f_locals.get("self"), "_work_queue", None), NUMBER, 0)
+    return number
+
+
+def _runs(cls: Any) -> None:
+    original = cls.set_running_or_notify_cancel
+
+    def set_running_or_notify_cancel(self: Any) -> Any:
+        number = self.__dict__.get(NUMBER, 0)
+        # In an executor of processes a thread says this that only hands the task on.
+        if number and sys._getframe(1).f_globals.get("__name__") != "concurrent.futures.process":
+            record(RUNS | number)
+        return original(self)
+
+    replace(cls, "set_running_or_notify_cancel", same_face(set_running_or_notify_cancel, original))
 
 
 def _waits(cls: Any, name: str) -> None:

@@ -287,6 +287,11 @@ def define_owner(number: int, file: str, line: int, kind: str) -> None:
         _say(_line(fileformat.OWNER, str(number), file[-1000:], str(line), kind[:200]))
 
 
+def define_queued(number: int, tasks: int) -> None:
+    """Write down which pool's queue of tasks that of the future with this number goes into."""
+    _say(_line(fileformat.QUEUED, str(number), str(tasks)))
+
+
 def rename(number: int, name: str) -> None:
     """Write down that the Thread object with this number has another name now."""
     _say(_line(fileformat.RENAME, str(number), name[:200]))

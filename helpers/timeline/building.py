@@ -100,7 +100,7 @@ def build(
     wakeups["woken"], wakeups["until"] = waits["lane"][found], waits["end"][found]
     wakeups["through"] = waits["on"][found]
     wakeups = wakeups[np.argsort(wakeups["at"], kind="stable")]
-    stuck = _stuck(events, family, lanes, waits, holds, objects, zero)
+    stuck = _stuck(recording, events, family, lanes, waits, holds, objects, zero)
     # When the system has cleared a dead process away, and its parent is free to go on, nobody records.
     process = np.array([each.kind == "Process" for each in objects] + [False])[waits["on"]]
     tails = np.where(process & found, waits["end"], woken)
@@ -158,6 +158,7 @@ def since(timeline: Timeline, start: float) -> Timeline:
             since=max(wait.since - start, 0.0),
             holder=number.get(-1 if wait.holder is None else wait.holder),
             copied_from=number.get(-1 if wait.copied_from is None else wait.copied_from),
+            workers=tuple(number[lane] for lane in wait.workers if lane in number),
         )
         for wait in stuck.waits
     )
@@ -671,6 +672,7 @@ def _spans(
 
 
 def _stuck(
+    recording: Recording,
     events: _Events,
     family: _Family,
     lanes: Sequence[Lane],
@@ -681,6 +683,7 @@ def _stuck(
 ) -> Deadlock:
     """The waits that had not ended when the recording did, and the cycle they form."""
     open_holds = holds[holds["open"]]
+    futures = _Futures(recording, events)
     thread_lane = {thread: lane for lane, thread in enumerate(events.thread) if thread >= 0}
     for index, own in enumerate(family.object_of):
         thread_lane.update(dict.fromkeys(own, events.main[index]))
@@ -701,11 +704,52 @@ def _stuck(
             holder = holders[-1]
         if holder is None and objects[on].kind in LOCKS:
             copied_from = _held_at_fork(events, family, holds, lane, on)
+        pool, workers = "", tuple[int, ...]()
+        if objects[on].kind == "Future":
+            holder, pool, workers = futures.ended_by(lane, on)
         since, state = (int(row["start"]) - zero) / 1e9, state_of(objects[on].kind)
         side = SIDES[row["side"]] if state == "queue" else ""
-        stuck.append(Stuck(lane, since, state, objects[on], holder, copied_from, bool(row["timed"]), side))
+        stuck.append(
+            Stuck(
+                lane, since, state, objects[on], holder, copied_from, bool(row["timed"]), side, pool, workers
+            )
+        )
     # Who waits with a timeout goes on some time, and whatever it holds may be let go.
-    return Deadlock(tuple(stuck), cycle({each.lane: None if each.timed else each.holder for each in stuck}))
+    return Deadlock(tuple(stuck), cycle({each.lane: each.enders for each in stuck}))
+
+
+class _Futures:
+    """Who could give a future its result: who runs its task or, before that, a worker of its pool."""
+
+    def __init__(self, recording: Recording, events: _Events) -> None:
+        self._events = events
+        self._objects = recording.objects
+        self._set = set(events.of_kind(fileformat.SIGNAL)["on"].tolist())
+        self._runs = events.of_kind(fileformat.RUNS)
+        self._takes = events.of_kind(fileformat.WAIT, fileformat.TOOK)
+        self._tasks = {
+            recording.object_of(process, number): recording.object_of(process, tasks)
+            for process in events.processes
+            for number, tasks in process.queued.items()
+        }
+
+    def ended_by(self, lane: int, future: int) -> tuple[int | None, str, tuple[int, ...]]:
+        """The lane that runs the task; or None, the pool's name, and its lanes. All in one process."""
+        if future in self._set:
+            return None, "", ()  # it is about to be woken
+        runs = self._mine(lane, self._runs, future)
+        if runs:
+            return runs[-1], "", ()
+        tasks = self._tasks.get(future, -1)
+        if tasks < 0:
+            return None, "", ()
+        pool = self._objects[tasks].name.removeprefix(f"{fileformat.TASKS} ")
+        return None, pool, self._mine(lane, self._takes, tasks)
+
+    def _mine(self, lane: int, rows: Array, on: int) -> tuple[int, ...]:
+        lanes = np.unique(rows["lane"][rows["on"] == on])
+        process = self._events.process_of_lane
+        return tuple(lanes[process[lanes] == process[lane]].tolist())
 
 
 def _held_at_fork(events: _Events, family: _Family, holds: Array, lane: int, on: int) -> int | None:
