@@ -108,3 +108,4 @@ THREAD = (
 OWNER = "O"  # number of what an __init__ made; file, line and class of the object that it is a part of
 RENAME = "R"  # number of a Thread object, the name it has been given since
 QUEUED = "Q"  # number of a future, number of the queue of the pool that is to run its task
+AWAITED = "A"  # number of what stands for several futures; 1 if all are waited for, 0 if any; their numbers

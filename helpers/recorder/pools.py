@@ -23,6 +23,8 @@ TIMED_WAIT = WAIT | fileformat.TIMED << 32
 PUT, SIGNAL, UNDONE = fileformat.PUT << 56, fileformat.SIGNAL << 56, fileformat.UNDONE << 56
 RUNS = fileformat.RUNS << 56
 
+_MOST = 100  # so many futures of those that somebody waits for are told, in one line of text
+
 
 def futures(module: Any) -> None:
     """Patch `concurrent.futures._base`."""
@@ -47,10 +49,16 @@ def futures(module: Any) -> None:
         _sets(cls, name)
     install_waiters = module._create_and_install_waiters
 
-    def _create_and_install_waiters(*arguments: Any) -> Any:  # for wait() and as_completed()
-        waiter = install_waiters(*arguments)
+    # For wait() and as_completed().
+    def _create_and_install_waiters(fs: Any, return_when: str) -> Any:
+        waiter = install_waiters(fs, return_when)
         number = tape.define("Future", "the futures", *user_frame(sys._getframe(1)))
         setattr(waiter.event, NUMBER, number)
+        pending = sorted(each.__dict__.get(NUMBER, 0) for each in fs if each._state in ("PENDING", "RUNNING"))
+        all_of_them = return_when in ("ALL_COMPLETED", "FIRST_EXCEPTION")
+        # Some of many are enough for who needs all.
+        if all_of_them or len(pending) <= _MOST:
+            tape.define_awaited(number, all_of_them, pending[:_MOST])
         return waiter
 
     replace(module, "_create_and_install_waiters", same_face(_create_and_install_waiters, install_waiters))

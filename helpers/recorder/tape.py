@@ -292,6 +292,11 @@ def define_queued(number: int, tasks: int) -> None:
     _say(_line(fileformat.QUEUED, str(number), str(tasks)))
 
 
+def define_awaited(number: int, all_of_them: bool, futures: list[int]) -> None:
+    """Write down for which futures somebody waits who waits for several."""
+    _say(_line(fileformat.AWAITED, str(number), str(int(all_of_them)), " ".join(map(str, futures))))
+
+
 def rename(number: int, name: str) -> None:
     """Write down that the Thread object with this number has another name now."""
     _say(_line(fileformat.RENAME, str(number), name[:200]))

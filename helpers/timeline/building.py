@@ -732,9 +732,22 @@ class _Futures:
             for process in events.processes
             for number, tasks in process.queued.items()
         }
+        self._awaited = {
+            recording.object_of(process, number): (
+                all_of_them,
+                [recording.object_of(process, each) for each in futures],
+            )
+            for process in events.processes
+            for number, (all_of_them, futures) in process.awaited.items()
+        }
 
     def ended_by(self, lane: int, future: int) -> tuple[int | None, str, tuple[int, ...]]:
         """The lane that runs the task; or None, the pool's name, and its lanes. All in one process."""
+        if future in self._awaited:
+            all_of_them, several = self._awaited[future]
+            by = {self.ended_by(lane, each): None for each in several if each not in self._set}
+            # Each is needed, or any would do: then only if that is the same for all.
+            return next(iter(by)) if by and (all_of_them or len(by) == 1) else (None, "", ())
         if future in self._set:
             return None, "", ()  # it is about to be woken
         runs = self._mine(lane, self._runs, future)

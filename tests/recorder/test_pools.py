@@ -333,6 +333,41 @@ first.result()
     assert "is free to run" not in seen.timeline.summary()
 
 
+@pytest.mark.parametrize("call", ["wait(inner)", "next(as_completed(inner))"], ids=["wait", "as_completed"])
+def test_a_task_that_waits_for_several_behind_it(call):
+    seen = recorded(
+        f"""
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+pool = ThreadPoolExecutor(1)
+def outer():
+    inner = [pool.submit(int), pool.submit(int)]
+    {call}
+pool.submit(outer).result()
+""",
+        timeout=1,
+    )
+    (deadlock,) = (line for line in seen.timeline.summary().splitlines() if line.startswith("Deadlock"))
+    assert deadlock == (
+        "Deadlock: ThreadPoolExecutor-0_0 waits for the result of the futures (Future, script.py:6), "
+        "which no worker of pool is free to run: its one worker waits."
+    )
+
+
+def test_who_waits_for_any_of_several_futures_may_yet_have_one():
+    seen = recorded(
+        """
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+pool = ThreadPoolExecutor(1)
+promise = Future()
+def outer():
+    next(as_completed([pool.submit(int), promise]))
+pool.submit(outer).result()
+""",
+        timeout=1,
+    )
+    assert not seen.timeline.stuck.cycle
+
+
 def test_a_future_that_nobody_runs_is_waited_for_in_vain():
     seen = recorded(
         """
