@@ -597,7 +597,8 @@ def _who_woke(
         (shared_queue, sources(gave | freed), waiting.last_within),
         (pipe & empty, sources(gave), waiting.last_within),
         (pipe & full, sources(took), waiting.last_within),
-        (barrier, sources(kind == fileformat.WAIT), waiting.last_within),
+        # The last to come ends it, or who breaks it.
+        (barrier, sources((kind == fileformat.WAIT) | signalled), waiting.last_within),
         (join, ends, waiting.last_within),
         (event, sources(signalled), waiting.first_since_start),
         # multiprocessing's conditions and events are made of semaphores, and freed like those.

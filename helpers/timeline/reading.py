@@ -61,7 +61,7 @@ class RecordedProcess:
     joined: dict[int, int] = field(default_factory=dict)  # ident -> number of a Thread object, likewise
     owners: dict[int, tuple[str, int, str]] = field(default_factory=dict)  # number -> file, line, class
     queued: dict[int, int] = field(default_factory=dict)  # number of a future -> of its pool's queue of tasks
-    awaited: dict[int, tuple[bool, list[int]]] = field(default_factory=dict)  # the same of several: all?, which
+    awaited: dict[int, tuple[bool, list[int]]] = field(default_factory=dict)  # of several: all?, which
     own_name: str = ""
     unrecorded: list[str] = field(default_factory=list)  # commands of Pythons that do not record
     events: dict[int, Array] = field(default_factory=dict)  # by lane: times and codes

@@ -25,6 +25,8 @@ PRIMITIVES = {
         "thing = threading.BoundedSemaphore(1); thing.acquire()", "thing.acquire()", "thing.release()", "wait", "signal",
     ),
     "Barrier": ("thing = threading.Barrier(2)", "thing.wait()", "thing.wait()", "_wait", "signal"),
+    "Barrier aborted": ("thing = threading.Barrier(2)", "thing.wait()", "thing.abort()", "_wait", "signal"),
+    "Barrier reset": ("thing = threading.Barrier(2)", "thing.wait()", "thing.reset()", "_wait", "signal"),
     "Queue empty": ("import queue\nthing = queue.Queue()", "thing.get()", "thing.put(1)", "wait", "queue"),
     "Queue full": ("import queue\nthing = queue.Queue(1); thing.put(1)", "thing.put(2)", "thing.get()", "wait", "queue"),
     "LifoQueue": ("import queue\nthing = queue.LifoQueue()", "thing.get()", "thing.put(1)", "wait", "queue"),
@@ -83,6 +85,23 @@ except queue.Empty: pass
     assert all(span.woken is None for span in seen.spans["other"])
     assert [state for state, _ in seen.waits["MainThread"]] == ["join", "signal", "queue"]
     assert seen.wakeups == [("other", "MainThread", "other")]
+
+
+def test_who_gives_up_at_a_barrier_wakes_the_others_and_nobody_wakes_it():
+    seen = recorded(
+        WAITING
+        + """
+barrier = threading.Barrier(3)
+def gives_up():
+    try: barrier.wait(0.01)
+    except threading.BrokenBarrierError: print("broken")
+run(barrier.wait, gives_up, "_wait")
+"""
+    )
+    assert seen.run.stdout == "broken\n"
+    assert [wakeup for wakeup in seen.wakeups if wakeup[2] == "barrier"] == [
+        ("MainThread", "waiter", "barrier")
+    ]
 
 
 def test_what_need_not_wait_is_no_wait():
