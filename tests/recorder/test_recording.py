@@ -328,6 +328,63 @@ last = threading.Thread(target=int, name="last"); last.start(); last.join()
     assert [hold[0] for hold in seen.holds] == ["first", "thread", "second", "thread"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, to see that a thread is gone")
+@pytest.mark.parametrize("takes", [1, *range(120, 135)])
+def test_a_thread_that_threading_did_not_start_ends_when_it_is_gone(takes):
+    seen = recorded(
+        f"""
+import _thread, os, threading
+lock = threading.Lock()
+def work():
+    for _ in range({takes}):
+        with lock: pass
+def alone():
+    while len(os.listdir("/proc/self/task")) > 1: pass
+def until_the_end():
+    with lock: there.set()
+    never.wait()
+for _ in range(3):
+    _thread.start_new_thread(work, ())
+    alone()
+there, never = threading.Event(), threading.Event()
+_thread.start_new_thread(until_the_end, ())
+there.wait()
+"""
+    )
+    lanes = [lane for lane in seen.timeline.lanes if lane.thread == "thread"]
+    assert [lane.ending for lane in lanes] == ["ended"] * 3 + ["cut off"]
+    assert all(earlier.died <= later.born for earlier, later in itertools.pairwise(lanes))
+    held = collections.Counter(hold.lane for hold in seen.timeline.holds)
+    assert [held[lane.number] for lane in lanes[:3]] == [takes] * 3
+
+
+@forks
+def test_a_fork_in_such_a_thread_is_not_its_end():
+    seen = recorded(
+        """
+import _thread, os, threading
+lock, done = threading.Lock(), threading.Event()
+def work():
+    with lock: pass
+    if os.fork() == 0:
+        with lock: pass
+        os._exit(0)
+    os.wait()
+    with lock: pass
+    done.set()
+    threading.Event().wait()
+_thread.start_new_thread(work, ())
+done.wait()
+"""
+    )
+    assert {key: lane.ending for key, lane in seen.lanes.items()} == {
+        "MainThread": "ended",
+        "thread": "cut off",
+        "child 1": "ended",
+    }
+    assert [hold[0] for hold in seen.holds] == ["thread", "child 1", "thread"]
+
+
 def test_a_thread_has_the_last_name_it_was_given():
     seen = recorded(
         """
