@@ -43,7 +43,9 @@ SEMAPHORES = {
 SHARED_QUEUES = ["multiprocessing.Queue", "multiprocessing.JoinableQueue", "multiprocessing.SimpleQueue"]
 SIDES = {fileformat.EMPTY: "empty", fileformat.FULL: "full", fileformat.UNFINISHED: "unfinished"}
 PIPES = ["pipe", "socket", "multiprocessing.Pipe"]
-_STATES = {"Thread": "join", "Process": "join", "sleep": "sleep"} | dict.fromkeys(PIPES, "io")
+_STATES = {"Thread": "join", "Process": "join", "sleep": "sleep", "file lock": "lock"} | dict.fromkeys(
+    PIPES, "io"
+)
 # Processes that multiprocessing starts for itself, by a piece of their command line.
 _OWN_PROCESSES = {"resource_tracker": "resource tracker", "forkserver": "fork server"}
 _HIDDEN = "resource tracker"
@@ -579,7 +581,7 @@ def _who_woke(
 
     ends = _ends(events, family, fates)
     kind_of = np.array([each.kind for each in objects] + [""])[waits["on"]]
-    lock_like = np.isin(kind_of, [*LOCKS, *SEMAPHORES])
+    lock_like = np.isin(kind_of, [*LOCKS, *SEMAPHORES, "file lock"])
     shared_queue, pipe = np.isin(kind_of, SHARED_QUEUES), np.isin(kind_of, PIPES)
     queue_like = np.char.endswith(kind_of, "Queue") & ~shared_queue if len(kind_of) else lock_like
     barrier = np.isin(kind_of, ["Barrier", "multiprocessing.Barrier"])
@@ -610,6 +612,17 @@ def _who_woke(
             waiting.match(waits[at], source, find, some_woken, some_waker)
             woken[at], waker[at] = some_woken, some_waker
     _reaped_any(events, family, fates, waits, objects, woken, waker)
+    # A signal is sent to a process: of these waits, and of what may have ended them, that is the object.
+    kills = events.of_kind(fileformat.KILL)
+    sent = Sources(kills["lane"], kills["time"], kills["number"])
+    for_signals = np.flatnonzero(kind_of == "signal")
+    if len(for_signals):
+        pids = np.array([process.pid for process, _ in events.lanes])
+        asked = waits[for_signals]
+        asked["on"] = pids[asked["lane"]]
+        some_woken, some_waker = woken[for_signals], waker[for_signals]
+        waiting.match(asked, sent, waiting.first_since_start, some_woken, some_waker)
+        woken[for_signals], waker[for_signals] = some_woken, some_waker
     return woken, waker
 
 
@@ -641,10 +654,14 @@ def _reaped_any(
     if not any_child.any():
         return
     main_of = {process.pid: events.main[index] for index, process in enumerate(family.processes)}
+    told: set[int] = set()
     for row in events.of_kind(fileformat.REAP):
         mine = np.flatnonzero(any_child & (waits["lane"] == row["lane"]) & (waits["end"] <= row["time"]))
         child = main_of.get(int(row["number"]))
-        if len(mine) and child is not None and fates.died[child] >= waits["start"][mine[-1]]:
+        if not len(mine) or int(mine[-1]) in told:
+            continue  # it belongs to a wait for this child alone
+        told.add(int(mine[-1]))
+        if child is not None and fates.died[child] >= waits["start"][mine[-1]]:
             woken[mine[-1]] = min(fates.died[child], waits["end"][mine[-1]])
             waker[mine[-1]] = child
 

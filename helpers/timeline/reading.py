@@ -26,6 +26,7 @@ _RESERVED = {
     fileformat.AT_EXIT: SyncObject("Thread", "the other threads"),
     fileformat.PIPE: SyncObject("pipe", "a pipe or socket"),
     fileformat.ANY_CHILD: SyncObject("Process", "any child"),
+    fileformat.OS_SIGNAL: SyncObject("signal", "a signal"),
     fileformat.INTERNAL: SyncObject("Condition", "something of the standard library", internal=True),
 }
 # Parts that are named after the whole: what to show them as, and what the whole is.
