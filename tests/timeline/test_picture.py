@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from matplotlib.text import Text
 
 from helpers.timeline import STATES, Spans, Timeline
 from helpers.timeline.model import SPAN
+from helpers.timeline.picture import lettering
 from helpers.timeline.picture.looks import ALARM, BORDER, FAINT_INK, LOCK_COLOURS, LOOKS
 from helpers.timeline.words import SHOWS
 from tests.timeline import made
@@ -589,10 +591,52 @@ def test_processes_are_named_once_with_their_ids_and_daemons_are_marked() -> Non
         assert shown.count(name) == 1
 
 
-def test_long_names_are_shortened_in_the_middle_and_strange_letters_replaced() -> None:
+@pytest.fixture
+def fallbacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Say which fonts there are for letters that the picture's own lacks."""
+
+    def forget() -> None:
+        for cached in (lettering._families, lettering.width_of):
+            cached.cache_clear()
+
+    def set_to(*families: str) -> None:
+        monkeypatch.setattr(lettering, "FALLBACKS", families)
+        forget()
+
+    yield set_to
+    monkeypatch.undo()
+    forget()
+
+
+def test_long_names_are_shortened_in_the_middle(fallbacks: Callable[..., None]) -> None:
+    fallbacks()
     shown = words(made.long_names().plot())
     assert "a process with…bly long name" in shown
-    assert "ThreadPoolExec…\ufffd\ufffd customers" in shown
+    # Of an escape there is all or nothing.
+    assert r"ThreadPoolExec…672c customers" not in shown
+    assert "ThreadPoolExec…customers" in shown
+
+
+def test_letters_that_no_font_has_are_told_apart(fallbacks: Callable[..., None]) -> None:
+    fallbacks("A font that is not installed")
+    story = Story()
+    for name in ("\u65e5-1", "\u672c \U0001f40d", "\0 \udcff"):
+        story.did(story.lane(name), "running", 1.0)
+    assert {r"\u65e5-1", r"\u672c \U0001f40d", r"\x00 \udcff"} <= words(story.told().plot())
+
+
+def test_letters_are_drawn_in_another_font_that_has_them(fallbacks: Callable[..., None]) -> None:
+    fallbacks("STIXGeneral")  # comes with matplotlib
+    letter = "\u2322"
+    story = Story()
+    story.did(story.lane(f"thread {letter}"), "running", 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib's, of a letter that is missing
+        figure = story.told().plot()
+        drawn(figure)
+    assert f"thread {letter}" in words(figure)
+    fallbacks()
+    assert "thread \\u2322" in words(story.told().plot())
 
 
 def test_many_lanes_do_not_make_the_picture_endless() -> None:
