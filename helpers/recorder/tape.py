@@ -270,7 +270,8 @@ class _End:
 
     def __del__(self) -> None:
         # Cleared by the end of a recording or of the process, or in a child that was forked, it is no end.
-        if not on or self.ident != _thread.get_ident() or self.process != _process:
+        # When the interpreter ends, `_thread` may be None already; then `_process` is None, too.
+        if not on or self.process != _process or self.ident != _thread.get_ident():
             return
         code = END | time.thread_time_ns()
         page, slot = self.tape

@@ -324,6 +324,7 @@ for name in ("first", "second"):
 last = threading.Thread(target=int, name="last"); last.start(); last.join()
 """
     )
+    assert seen.run.stderr == ""
     # It then no longer is a Thread of the program's, and is a lane of its own.
     assert [hold[0] for hold in seen.holds] == ["first", "thread", "second", "thread"]
 
