@@ -210,7 +210,7 @@ def outer():
 whole = pool.submit(outer)
 whole.result()
 """,
-        timeout=1,
+        timeout=2,
     )
     worker = seen.lanes["ThreadPoolExecutor-0_0"].number
     assert seen.timeline.stuck.cycle == (worker,)
@@ -238,7 +238,7 @@ with ThreadPoolExecutor(2) as pool:
     last = pool.submit(int)
     last.result()
 """,
-        timeout=1,
+        timeout=2,
     )
     workers = [seen.lanes[f"ThreadPoolExecutor-0_{number}"].number for number in (0, 1)]
     assert sorted(seen.timeline.stuck.cycle) == workers
@@ -266,7 +266,7 @@ with ThreadPoolExecutor(2) as pool:
     right_one = pool.submit(right)
     all_there.wait()
 """,
-        timeout=1,
+        timeout=2,
     )
     # Which of the two workers runs which task is luck.
     (right_by,), (left_by,) = ({w.holder for w in seen.timeline.stuck.waits if w.on.name == name}
@@ -293,7 +293,7 @@ with ThreadPoolExecutor(2) as pool:
         future = pool.submit(work)
         future.result()
 """,
-        timeout=1,
+        timeout=2,
     )
     assert last_lines(seen, 1) == [
         "Deadlock: MainThread waits for the result of future (Future, script.py:9), "
@@ -325,7 +325,7 @@ first = pool.submit(outer)
 pool.submit(other)
 first.result()
 """,
-        timeout=1,
+        timeout=2,
     )
     assert [wait.on.name for wait in seen.timeline.stuck.waits if wait.on.name == "inner"] == ["inner"]
     assert not seen.timeline.stuck.cycle
@@ -344,7 +344,7 @@ def outer():
     {call}
 pool.submit(outer).result()
 """,
-        timeout=1,
+        timeout=2,
     )
     (deadlock,) = (line for line in seen.timeline.summary().splitlines() if line.startswith("Deadlock"))
     assert deadlock == (
@@ -363,7 +363,7 @@ def outer():
     next(as_completed([pool.submit(int), promise]))
 pool.submit(outer).result()
 """,
-        timeout=1,
+        timeout=2,
     )
     assert not seen.timeline.stuck.cycle
 
@@ -375,7 +375,7 @@ from concurrent.futures import Future
 promise = Future()
 promise.result()
 """,
-        timeout=1,
+        timeout=2,
     )
     assert last_lines(seen, 1) == [
         "Still waiting when stopped: MainThread waits for the result of promise (Future, script.py:3)."

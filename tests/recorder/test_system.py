@@ -28,7 +28,7 @@ except TypeError: print("refused")
 
 @posix
 def test_a_command_of_the_shell_that_does_not_end():
-    seen = recorded("import os\nos.system('sleep 1000')", timeout=1)
+    seen = recorded("import os\nos.system('sleep 1000')", timeout=2)
     assert seen.timeline.summary().splitlines()[-1] == (
         "Still waiting when stopped: MainThread waits for sleep to end."
     )
