@@ -139,7 +139,7 @@ def _waiting_for_a_signal(module: Any, name: str) -> None:
             record(TIMED_OUT | fileformat.OS_SIGNAL)
         return heard
 
-    replace(module, name, same_face(wait, original))
+    _replace_in_signal(module, name, same_face(wait, original))
 
 
 def _pthread_kill(module: Any) -> None:
@@ -152,7 +152,12 @@ def _pthread_kill(module: Any) -> None:
             record(KILL | (signal & 0xFF) << 32 | os.getpid())
         original(thread, signal)
 
-    replace(module, "pthread_kill", same_face(pthread_kill, original))
+    _replace_in_signal(module, "pthread_kill", same_face(pthread_kill, original))
+
+
+def _replace_in_signal(module: Any, name: str, new: Any) -> None:
+    new.__module__ = module.__name__  # as of all functions there but those of C
+    replace(module, name, new)
 
 
 def _exit_at_once() -> None:

@@ -125,6 +125,18 @@ except TypeError: print("refused")
 
 
 @posix
+def test_functions_of_signal_are_its_own_and_pickled_as_such():
+    seen = recorded(
+        """
+import pickle, signal
+for function in (signal.pause, signal.pthread_kill, signal.sigwait):
+    print(function.__module__, pickle.loads(pickle.dumps(function)) is function)
+"""
+    )
+    assert seen.run.stdout == "signal True\n" * 3
+
+
+@posix
 def test_a_lock_of_a_file_is_waited_for():
     seen = recorded(
         WAITING
