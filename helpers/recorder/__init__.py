@@ -29,6 +29,8 @@ _PATCHES = (
     ("select", "selecting", "select"),
     ("socket", "io", "socket"),
     ("subprocess", "processes", "popen"),
+    ("signal", "processes", "signals"),
+    ("fcntl", "filelocks", "install"),
     ("multiprocessing.process", "multiprocess", "process"),
     ("multiprocessing.synchronize", "multiprocess", "synchronize"),
     ("multiprocessing.queues", "multiprocess", "queues"),

@@ -63,9 +63,10 @@ CHILD = 17  # it is the child of that fork; the number is the parent's count
 KILL = 18  # it is about to send a signal; detail: the signal; number: the process id
 REAP = 19  # it learned how a child ended; detail: the wait status; number: the process id
 EXIT = 20  # its process is about to end; detail: the exit code where it is known (os._exit)
-TIMED_OUT = 21  # the condition's wait that just ended was ended by its timeout, by nobody
+TIMED_OUT = 21  # the wait that just ended was ended by its timeout, by nobody
 CPU = 22  # the CPU time its thread has used, nanoseconds; `detail` and `number` are one number
 IDENT = 23  # what threading.get_ident() calls its thread; `detail` and `number` are one number
+RUNS = 24  # it is about to run the task of that future
 
 # Sides of a queue.
 EMPTY = 0
@@ -81,6 +82,7 @@ AT_EXIT = 2  # the end of the main thread, waiting for the other threads
 PIPE = 3  # a pipe or socket that is full or empty
 ANY_CHILD = 4  # os.wait() and its like
 INTERNAL = 5  # a condition made inside the standard library
+OS_SIGNAL = 6  # signal.pause(), signal.sigwait() and its like
 FIRST_FREE = 16
 
 # Kinds of definitions that name a part after what it is a part of.
@@ -107,3 +109,5 @@ THREAD = (
 )
 OWNER = "O"  # number of what an __init__ made; file, line and class of the object that it is a part of
 RENAME = "R"  # number of a Thread object, the name it has been given since
+QUEUED = "Q"  # number of a future, number of the queue of the pool that is to run its task
+AWAITED = "A"  # number of what stands for several futures; 1 if all are waited for, 0 if any; their numbers

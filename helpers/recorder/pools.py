@@ -15,11 +15,15 @@ from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 TIMED_WAIT = WAIT | fileformat.TIMED << 32
 PUT, SIGNAL, UNDONE = fileformat.PUT << 56, fileformat.SIGNAL << 56, fileformat.UNDONE << 56
+RUNS = fileformat.RUNS << 56
+
+_MOST = 100  # so many futures of those that somebody waits for are told, in one line of text
 
 
 def futures(module: Any) -> None:
@@ -29,23 +33,56 @@ def futures(module: Any) -> None:
 
     def __init__(self: Any) -> None:
         init(self)
-        file, line = user_frame(sys._getframe(1))
-        setattr(self, NUMBER, tape.define("Future", file=file, line=line) if file else 0)
+        frame = sys._getframe(1)
+        file, line = user_frame(frame)
+        number = tape.define("Future", file=file, line=line) if file else 0
+        setattr(self, NUMBER, number)
+        tasks = _tasks_of_submitter(frame) if number else 0
+        if tasks:
+            tape.define_queued(number, tasks)
 
     replace(cls, "__init__", same_face(__init__, init))
+    _runs(cls)
     for name in ("result", "exception"):
         _waits(cls, name)
     for name in ("set_result", "set_exception", "cancel"):
         _sets(cls, name)
     install_waiters = module._create_and_install_waiters
 
-    def _create_and_install_waiters(*arguments: Any) -> Any:  # for wait() and as_completed()
-        waiter = install_waiters(*arguments)
+    # For wait() and as_completed().
+    def _create_and_install_waiters(fs: Any, return_when: str) -> Any:
+        waiter = install_waiters(fs, return_when)
         number = tape.define("Future", "the futures", *user_frame(sys._getframe(1)))
         setattr(waiter.event, NUMBER, number)
+        pending = sorted(each.__dict__.get(NUMBER, 0) for each in fs if each._state in ("PENDING", "RUNNING"))
+        all_of_them = return_when in ("ALL_COMPLETED", "FIRST_EXCEPTION")
+        # Some of many are enough for who needs all.
+        if all_of_them or len(pending) <= _MOST:
+            tape.define_awaited(number, all_of_them, pending[:_MOST])
         return waiter
 
     replace(module, "_create_and_install_waiters", same_face(_create_and_install_waiters, install_waiters))
+
+
+def _tasks_of_submitter(frame: FrameType) -> int:
+    """The number of the queue of tasks of the executor of threads whose `submit` runs in `frame`, or 0."""
+    if frame.f_code.co_name != "submit":
+        return 0
+    number: int = getattr(getattr(frame.f_locals.get("self"), "_work_queue", None), NUMBER, 0)
+    return number
+
+
+def _runs(cls: Any) -> None:
+    original = cls.set_running_or_notify_cancel
+
+    def set_running_or_notify_cancel(self: Any) -> Any:
+        number = self.__dict__.get(NUMBER, 0)
+        # In an executor of processes a thread says this that only hands the task on.
+        if number and sys._getframe(1).f_globals.get("__name__") != "concurrent.futures.process":
+            record(RUNS | number)
+        return original(self)
+
+    replace(cls, "set_running_or_notify_cancel", same_face(set_running_or_notify_cancel, original))
 
 
 def _waits(cls: Any, name: str) -> None:

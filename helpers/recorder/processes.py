@@ -1,4 +1,7 @@
-"""Processes as `os` and `subprocess` see them: forks, signals sent, children waited for, `os._exit`."""
+"""Processes as `os`, `signal` and `subprocess` see them.
+
+Forks, signals sent and waited for, commands and children waited for, `os._exit`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
@@ -20,6 +24,7 @@ KILL, REAP, EXIT = fileformat.KILL << 56, fileformat.REAP << 56, fileformat.EXIT
 FORK, CHILD = fileformat.FORK << 56, fileformat.CHILD << 56
 TIMED_WAIT = WAIT | fileformat.TIMED << 32
 START, UNDONE = fileformat.START << 56, fileformat.UNDONE << 56
+TIMED_OUT = fileformat.TIMED_OUT << 56
 
 _forks = itertools.count(1)
 _hooked = False
@@ -36,6 +41,18 @@ def _after_fork_in_child() -> None:
     fork = tape.local.fork
     tape.renew_after_fork(fork)
     record(CHILD | fork)
+
+
+def _waiting(on: int, call: Callable[..., Any], *arguments: Any) -> Any:
+    """Make a call that waits for what has this number, and record that."""
+    record(WAIT | on)
+    end = GAVE_UP
+    try:
+        result = call(*arguments)
+        end = GOT
+    finally:
+        record(end | on)
+    return result
 
 
 def _kill() -> None:
@@ -63,20 +80,84 @@ def _waiting_for_a_child(name: str) -> None:
             return original(*arguments)
         blocks = not options & getattr(os, "WNOHANG", 0)
         on = tape.number_of_process(pid) if pid > 0 else fileformat.ANY_CHILD
-        if blocks:
-            record(WAIT | on)
-        end = GAVE_UP
-        try:
-            result = original(*arguments)
-            end = GOT
-        finally:
-            if blocks:
-                record(end | on)
+        result = _waiting(on, original, *arguments) if blocks else original(*arguments)
         if result[0]:
             record(REAP | result[1] << 32 | result[0])
         return result
 
     replace(os, name, same_face(wait, original))
+
+
+def _waitid() -> None:
+    original = getattr(os, "waitid", None)
+    if original is None:
+        return
+
+    def waitid(*arguments: Any) -> Any:
+        if len(arguments) != 3 or not all(isinstance(each, int) for each in arguments):
+            return original(*arguments)
+        of, pid, options = arguments
+        on = tape.number_of_process(pid) if of == os.P_PID and pid > 0 else fileformat.ANY_CHILD
+        result = original(*arguments) if options & os.WNOHANG else _waiting(on, original, *arguments)
+        if result is not None and result.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
+            # As the others tell it: an exit code in the second byte, a signal in the first.
+            status = result.si_status << 8 if result.si_code == os.CLD_EXITED else result.si_status
+            record(REAP | status << 32 | result.si_pid)
+        return result
+
+    replace(os, "waitid", same_face(waitid, original))
+
+
+def _system() -> None:
+    original = os.system
+
+    def system(command: Any) -> int:
+        number = tape.define("Process", _first_word(command), *user_frame(sys._getframe(1)))
+        status: int = _waiting(number, original, command)
+        return status
+
+    replace(os, "system", same_face(system, original))
+
+
+def signals(module: Any) -> None:
+    """Patch `signal`: what waits for a signal, and what sends one to a thread."""
+    for name in ("pause", "sigwait", "sigwaitinfo", "sigtimedwait"):
+        _waiting_for_a_signal(module, name)
+    _pthread_kill(module)
+
+
+def _waiting_for_a_signal(module: Any, name: str) -> None:
+    original = getattr(module, name, None)
+    if original is None:
+        return
+    timed = name == "sigtimedwait"
+    on = fileformat.OS_SIGNAL | (fileformat.TIMED << 32 if timed else 0)
+
+    def wait(*arguments: Any) -> Any:
+        heard = _waiting(on, original, *arguments)
+        if timed and heard is None:
+            record(TIMED_OUT | fileformat.OS_SIGNAL)
+        return heard
+
+    _replace_in_signal(module, name, same_face(wait, original))
+
+
+def _pthread_kill(module: Any) -> None:
+    original = getattr(module, "pthread_kill", None)
+    if original is None:
+        return
+
+    def pthread_kill(thread: int, signal: int, /) -> None:
+        if isinstance(signal, int):
+            record(KILL | (signal & 0xFF) << 32 | os.getpid())
+        original(thread, signal)
+
+    _replace_in_signal(module, "pthread_kill", same_face(pthread_kill, original))
+
+
+def _replace_in_signal(module: Any, name: str, new: Any) -> None:
+    new.__module__ = module.__name__  # as of all functions there but those of C
+    replace(module, name, new)
 
 
 def _exit_at_once() -> None:
@@ -173,6 +254,8 @@ def install() -> None:
     _kill()
     for name in ("wait", "waitpid", "wait3", "wait4"):
         _waiting_for_a_child(name)
+    _waitid()
+    _system()
     _exit_at_once()
     if not _hooked:  # neither hook can be taken back; without a recording they do nothing
         _hooked = True

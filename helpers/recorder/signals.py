@@ -258,12 +258,29 @@ def _barrier() -> None:
         try:
             place = original(self, timeout)
             kind = GOT
+        except threading.BrokenBarrierError:
+            kind = GOT  # somebody has ended the wait: whoever broke the barrier
+            raise
         finally:
             record(kind | number)
         return place
 
     _define_in_init(cls)
     replace(cls, "wait", same_face(wait, original))
+    for name in ("reset", "_break"):  # the latter is what abort(), a timeout and a failed action do
+        _breaks(cls, name)
+
+
+def _breaks(cls: Any, name: str) -> None:
+    original = getattr(cls, name)
+
+    def method(self: Any) -> None:
+        number = number_of(self)
+        if number:
+            record(SIGNAL | number)
+        original(self)
+
+    replace(cls, name, same_face(method, original))
 
 
 def _timer() -> None:

@@ -119,12 +119,14 @@ def renew_after_fork(fork: int) -> None:
 
 def _renew(parent: dict[str, object]) -> None:
     global local, _begun, _full, _header, _lanes, _left, _pages, _process, _reusing, _segments, _size, _text
-    local = _thread._local()
     _lanes, _segments = itertools.count(), itertools.count()
     _size, _pages, _left, _begun, _text = fileformat.FIRST_SEGMENT, [], [], {}, None
     _full, _reusing = deque(), False
     began = now()
     _process = f"{os.getpid()}-{began}"
+    local = (
+        _thread._local()
+    )  # the parent's is cleared now: what its threads leave there is of another process
     _header = {
         "format": fileformat.FORMAT,
         "pid": os.getpid(),
@@ -239,11 +241,49 @@ def turn_page(code: int) -> None:
     if lane is None:
         lane = local.lane = next(_lanes) << 32
         _write(_lane_line(lane >> 32))
+        if lane:  # the first is the main thread's, which ends with the process
+            local.end = _End(lane)
+    local.tape = _begun_page(page, lane, code)
+    end = getattr(local, "end", None)
+    if end is not None:
+        end.tape = local.tape
+
+
+def _begun_page(page: memoryview, lane: int, code: int) -> tuple[memoryview, Slot]:
     slot = iter(_SLOTS).__next__
     pack_into(page, slot(), now(), code)
     pack_into(page, slot(), now(), _cpu())
     pack_into(page, 0, 0, PAGE_OF_EVENTS | lane)
-    local.tape = page, slot
+    return page, slot
+
+
+class _End:
+    """Records, when it is cleared, the end of a thread that `threading` did not start; nobody else tells it.
+
+    It is kept where a thread has what is its own, which the interpreter clears as soon as the thread is done.
+    """
+
+    __slots__ = ("ident", "lane", "process", "tape")
+
+    def __init__(self, lane: int) -> None:
+        self.lane, self.ident, self.process = lane, _thread.get_ident(), _process
+        self.tape = _NOWHERE
+
+    def __del__(self) -> None:
+        # Cleared by the end of a recording or of the process, or in a child that was forked, it is no end.
+        # When the interpreter ends, `_thread` may be None already; then `_process` is None, too.
+        if not on or self.process != _process or self.ident != _thread.get_ident():
+            return
+        code = END | time.thread_time_ns()
+        page, slot = self.tape
+        try:
+            pack_into(page, slot(), now(), code)
+        except StopIteration:
+            another = _new_page()
+            if another is None:
+                return
+            self.tape = _begun_page(another, self.lane, code)
+        _left.append((local, self.tape))
 
 
 def define(
@@ -292,6 +332,16 @@ def define_owner(number: int, file: str, line: int, kind: str) -> None:
     """
     if line:
         _say(_line(fileformat.OWNER, str(number), file[-1000:], str(line), kind[:200]))
+
+
+def define_queued(number: int, tasks: int) -> None:
+    """Write down which pool's queue of tasks that of the future with this number goes into."""
+    _say(_line(fileformat.QUEUED, str(number), str(tasks)))
+
+
+def define_awaited(number: int, all_of_them: bool, futures: list[int]) -> None:
+    """Write down for which futures somebody waits who waits for several."""
+    _say(_line(fileformat.AWAITED, str(number), str(int(all_of_them)), " ".join(map(str, futures))))
 
 
 def rename(number: int, name: str) -> None:

@@ -179,7 +179,7 @@ class _Story:
             holds=Holds(holds, objects),
             wakeups=Wakeups(wakeups, objects),
             objects=objects,
-            stuck=Deadlock(tuple(stuck), cycle({wait.lane: wait.holder for wait in stuck})),
+            stuck=Deadlock(tuple(stuck), cycle({wait.lane: wait.enders for wait in stuck})),
             duration=last,
             marks=tuple(self._marks),
             steps=True,

@@ -43,7 +43,9 @@ SEMAPHORES = {
 SHARED_QUEUES = ["multiprocessing.Queue", "multiprocessing.JoinableQueue", "multiprocessing.SimpleQueue"]
 SIDES = {fileformat.EMPTY: "empty", fileformat.FULL: "full", fileformat.UNFINISHED: "unfinished"}
 PIPES = ["pipe", "socket", "multiprocessing.Pipe"]
-_STATES = {"Thread": "join", "Process": "join", "sleep": "sleep"} | dict.fromkeys(PIPES, "io")
+_STATES = {"Thread": "join", "Process": "join", "sleep": "sleep", "file lock": "lock"} | dict.fromkeys(
+    PIPES, "io"
+)
 # Processes that multiprocessing starts for itself, by a piece of their command line.
 _OWN_PROCESSES = {"resource_tracker": "resource tracker", "forkserver": "fork server"}
 _HIDDEN = "resource tracker"
@@ -100,7 +102,7 @@ def build(
     wakeups["woken"], wakeups["until"] = waits["lane"][found], waits["end"][found]
     wakeups["through"] = waits["on"][found]
     wakeups = wakeups[np.argsort(wakeups["at"], kind="stable")]
-    stuck = _stuck(events, family, lanes, waits, holds, objects, zero)
+    stuck = _stuck(recording, events, family, lanes, waits, holds, objects, zero)
     # When the system has cleared a dead process away, and its parent is free to go on, nobody records.
     process = np.array([each.kind == "Process" for each in objects] + [False])[waits["on"]]
     tails = np.where(process & found, waits["end"], woken)
@@ -158,6 +160,7 @@ def since(timeline: Timeline, start: float) -> Timeline:
             since=max(wait.since - start, 0.0),
             holder=number.get(-1 if wait.holder is None else wait.holder),
             copied_from=number.get(-1 if wait.copied_from is None else wait.copied_from),
+            workers=tuple(number[lane] for lane in wait.workers if lane in number),
         )
         for wait in stuck.waits
     )
@@ -578,7 +581,7 @@ def _who_woke(
 
     ends = _ends(events, family, fates)
     kind_of = np.array([each.kind for each in objects] + [""])[waits["on"]]
-    lock_like = np.isin(kind_of, [*LOCKS, *SEMAPHORES])
+    lock_like = np.isin(kind_of, [*LOCKS, *SEMAPHORES, "file lock"])
     shared_queue, pipe = np.isin(kind_of, SHARED_QUEUES), np.isin(kind_of, PIPES)
     queue_like = np.char.endswith(kind_of, "Queue") & ~shared_queue if len(kind_of) else lock_like
     barrier = np.isin(kind_of, ["Barrier", "multiprocessing.Barrier"])
@@ -596,7 +599,8 @@ def _who_woke(
         (shared_queue, sources(gave | freed), waiting.last_within),
         (pipe & empty, sources(gave), waiting.last_within),
         (pipe & full, sources(took), waiting.last_within),
-        (barrier, sources(kind == fileformat.WAIT), waiting.last_within),
+        # The last to come ends it, or who breaks it.
+        (barrier, sources((kind == fileformat.WAIT) | signalled), waiting.last_within),
         (join, ends, waiting.last_within),
         (event, sources(signalled), waiting.first_since_start),
         # multiprocessing's conditions and events are made of semaphores, and freed like those.
@@ -608,6 +612,17 @@ def _who_woke(
             waiting.match(waits[at], source, find, some_woken, some_waker)
             woken[at], waker[at] = some_woken, some_waker
     _reaped_any(events, family, fates, waits, objects, woken, waker)
+    # A signal is sent to a process: of these waits, and of what may have ended them, that is the object.
+    kills = events.of_kind(fileformat.KILL)
+    sent = Sources(kills["lane"], kills["time"], kills["number"])
+    for_signals = np.flatnonzero(kind_of == "signal")
+    if len(for_signals):
+        pids = np.array([process.pid for process, _ in events.lanes])
+        asked = waits[for_signals]
+        asked["on"] = pids[asked["lane"]]
+        some_woken, some_waker = woken[for_signals], waker[for_signals]
+        waiting.match(asked, sent, waiting.first_since_start, some_woken, some_waker)
+        woken[for_signals], waker[for_signals] = some_woken, some_waker
     return woken, waker
 
 
@@ -639,10 +654,14 @@ def _reaped_any(
     if not any_child.any():
         return
     main_of = {process.pid: events.main[index] for index, process in enumerate(family.processes)}
+    told: set[int] = set()
     for row in events.of_kind(fileformat.REAP):
         mine = np.flatnonzero(any_child & (waits["lane"] == row["lane"]) & (waits["end"] <= row["time"]))
         child = main_of.get(int(row["number"]))
-        if len(mine) and child is not None and fates.died[child] >= waits["start"][mine[-1]]:
+        if not len(mine) or int(mine[-1]) in told:
+            continue  # it belongs to a wait for this child alone
+        told.add(int(mine[-1]))
+        if child is not None and fates.died[child] >= waits["start"][mine[-1]]:
             woken[mine[-1]] = min(fates.died[child], waits["end"][mine[-1]])
             waker[mine[-1]] = child
 
@@ -671,6 +690,7 @@ def _spans(
 
 
 def _stuck(
+    recording: Recording,
     events: _Events,
     family: _Family,
     lanes: Sequence[Lane],
@@ -681,6 +701,7 @@ def _stuck(
 ) -> Deadlock:
     """The waits that had not ended when the recording did, and the cycle they form."""
     open_holds = holds[holds["open"]]
+    futures = _Futures(recording, events)
     thread_lane = {thread: lane for lane, thread in enumerate(events.thread) if thread >= 0}
     for index, own in enumerate(family.object_of):
         thread_lane.update(dict.fromkeys(own, events.main[index]))
@@ -701,11 +722,65 @@ def _stuck(
             holder = holders[-1]
         if holder is None and objects[on].kind in LOCKS:
             copied_from = _held_at_fork(events, family, holds, lane, on)
+        pool, workers = "", tuple[int, ...]()
+        if objects[on].kind == "Future":
+            holder, pool, workers = futures.ended_by(lane, on)
         since, state = (int(row["start"]) - zero) / 1e9, state_of(objects[on].kind)
         side = SIDES[row["side"]] if state == "queue" else ""
-        stuck.append(Stuck(lane, since, state, objects[on], holder, copied_from, bool(row["timed"]), side))
+        stuck.append(
+            Stuck(
+                lane, since, state, objects[on], holder, copied_from, bool(row["timed"]), side, pool, workers
+            )
+        )
     # Who waits with a timeout goes on some time, and whatever it holds may be let go.
-    return Deadlock(tuple(stuck), cycle({each.lane: None if each.timed else each.holder for each in stuck}))
+    return Deadlock(tuple(stuck), cycle({each.lane: each.enders for each in stuck}))
+
+
+class _Futures:
+    """Who could give a future its result: who runs its task or, before that, a worker of its pool."""
+
+    def __init__(self, recording: Recording, events: _Events) -> None:
+        self._events = events
+        self._objects = recording.objects
+        self._set = set(events.of_kind(fileformat.SIGNAL)["on"].tolist())
+        self._runs = events.of_kind(fileformat.RUNS)
+        self._takes = events.of_kind(fileformat.WAIT, fileformat.TOOK)
+        self._tasks = {
+            recording.object_of(process, number): recording.object_of(process, tasks)
+            for process in events.processes
+            for number, tasks in process.queued.items()
+        }
+        self._awaited = {
+            recording.object_of(process, number): (
+                all_of_them,
+                [recording.object_of(process, each) for each in futures],
+            )
+            for process in events.processes
+            for number, (all_of_them, futures) in process.awaited.items()
+        }
+
+    def ended_by(self, lane: int, future: int) -> tuple[int | None, str, tuple[int, ...]]:
+        """The lane that runs the task; or None, the pool's name, and its lanes. All in one process."""
+        if future in self._awaited:
+            all_of_them, several = self._awaited[future]
+            by = {self.ended_by(lane, each): None for each in several if each not in self._set}
+            # Each is needed, or any would do: then only if that is the same for all.
+            return next(iter(by)) if by and (all_of_them or len(by) == 1) else (None, "", ())
+        if future in self._set:
+            return None, "", ()  # it is about to be woken
+        runs = self._mine(lane, self._runs, future)
+        if runs:
+            return runs[-1], "", ()
+        tasks = self._tasks.get(future, -1)
+        if tasks < 0:
+            return None, "", ()
+        pool = self._objects[tasks].name.removeprefix(f"{fileformat.TASKS} ")
+        return None, pool, self._mine(lane, self._takes, tasks)
+
+    def _mine(self, lane: int, rows: Array, on: int) -> tuple[int, ...]:
+        lanes = np.unique(rows["lane"][rows["on"] == on])
+        process = self._events.process_of_lane
+        return tuple(lanes[process[lanes] == process[lane]].tolist())
 
 
 def _held_at_fork(events: _Events, family: _Family, holds: Array, lane: int, on: int) -> int | None:

@@ -158,13 +158,15 @@ class Stuck(NamedTuple):
         since: seconds.
         state: one of `STATES`.
         on: what it waits for.
-        holder: number of the lane that holds it (a lock, or the one permit of a semaphore that is held) or
-            is it (a join), or None where nobody does.
+        holder: number of the lane that holds it (a lock, or the one permit of a semaphore that is held),
+            is it (a join) or runs its task (a future), or None where nobody does.
         copied_from: number of the lane that held the lock when a fork copied it into this process. The
             copy stays locked, and the thread that would release it does not exist here.
         timed: it would have ended by a timeout.
         side: of a queue: ``"empty"``, ``"full"``, or ``"unfinished"``: a join that waits until all items
             are dealt with.
+        pool: name of the pool in whose queue the task of the future is, which nobody has begun; or ``""``.
+        workers: numbers of that pool's lanes, any of which could run the task.
     """
 
     lane: int
@@ -175,6 +177,15 @@ class Stuck(NamedTuple):
     copied_from: int | None = None
     timed: bool = False
     side: str = ""
+    pool: str = ""
+    workers: tuple[int, ...] = ()
+
+    @property
+    def enders(self) -> tuple[int, ...]:
+        """The lanes any of which could end it, as far as is known; none where a timeout will."""
+        if self.timed:
+            return ()
+        return self.workers if self.holder is None else (self.holder,)
 
 
 class Deadlock(NamedTuple):
@@ -183,6 +194,7 @@ class Deadlock(NamedTuple):
     Attributes:
         waits: every wait that had not ended, in order of lane.
         cycle: lane numbers, each waiting for something the next one holds, the last for the first's.
+            Or, with a pool that has no free worker, those who wait for each other, in order.
             Empty where the waits form no cycle.
     """
 
@@ -193,21 +205,46 @@ class Deadlock(NamedTuple):
         return bool(self.waits)
 
 
-def cycle(waits_for: Mapping[int, int | None]) -> tuple[int, ...]:
-    """The lanes that wait for each other in a circle, each for the next one; empty where none do.
+def hopeless(enders: Mapping[int, Sequence[int]]) -> dict[int, Sequence[int]]:
+    """Those of the lanes that wait for ever which nobody can wake: whoever could is one of them.
 
     Args:
-        waits_for: of each lane that waits for ever, the lane that holds what it waits for, or None.
+        enders: of each lane that waits for ever, the lanes any of which could end that; empty where it is
+            not known who could.
     """
-    for begin in waits_for:
-        path: list[int] = []
-        lane: int | None = begin
-        while lane is not None and lane not in path:
-            path.append(lane)
-            lane = waits_for.get(lane)
-        if lane is not None:
-            return tuple(path[path.index(lane) :])
-    return ()
+    left = dict(enders)
+    while free := [lane for lane, those in left.items() if not those or not left.keys() >= set(those)]:
+        for lane in free:
+            del left[lane]
+    return left
+
+
+def cycle(enders: Mapping[int, Sequence[int]]) -> tuple[int, ...]:
+    """The lanes that wait for each other, and for nobody else; empty where none do.
+
+    Where each waits for one other, each stands before the one it waits for.
+
+    Args:
+        enders: as for `hopeless`.
+    """
+    left = hopeless(enders)
+    # Whoever waits for a circle from outside reaches more than those who are in it.
+    reached = min(
+        (_reached(left, those) for those in dict.fromkeys(map(tuple, left.values()))), key=len, default=[]
+    )
+    first = reached.index(min(reached)) if reached else 0
+    return (*reached[first:], *reached[:first])
+
+
+def _reached(enders: Mapping[int, Sequence[int]], begin: Sequence[int]) -> list[int]:
+    """The lanes in `begin`, those that could end their waits, and so on."""
+    found = dict.fromkeys(begin)
+    ahead = list(begin)
+    for lane in ahead:
+        new = [each for each in enders[lane] if each not in found]
+        found.update(dict.fromkeys(new))
+        ahead += new
+    return list(found)
 
 
 def end_of(lane: Lane, spans: Spans) -> float:

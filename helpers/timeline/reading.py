@@ -26,6 +26,7 @@ _RESERVED = {
     fileformat.AT_EXIT: SyncObject("Thread", "the other threads"),
     fileformat.PIPE: SyncObject("pipe", "a pipe or socket"),
     fileformat.ANY_CHILD: SyncObject("Process", "any child"),
+    fileformat.OS_SIGNAL: SyncObject("signal", "a signal"),
     fileformat.INTERNAL: SyncObject("Condition", "something of the standard library", internal=True),
 }
 # Parts that are named after the whole: what to show them as, and what the whole is.
@@ -61,6 +62,8 @@ class RecordedProcess:
     processes: dict[int, int] = field(default_factory=dict)  # number of a Process object -> pid
     joined: dict[int, int] = field(default_factory=dict)  # ident -> number of a Thread object, likewise
     owners: dict[int, tuple[str, int, str]] = field(default_factory=dict)  # number -> file, line, class
+    queued: dict[int, int] = field(default_factory=dict)  # number of a future -> of its pool's queue of tasks
+    awaited: dict[int, tuple[bool, list[int]]] = field(default_factory=dict)  # of several: all?, which
     own_name: str = ""
     unrecorded: list[str] = field(default_factory=list)  # commands of Pythons that do not record
     events: dict[int, Array] = field(default_factory=dict)  # by lane: times and codes
@@ -334,6 +337,10 @@ def _read_text(process: RecordedProcess, text: bytes) -> None:
             process.processes[int(fields[0])] = int(fields[1])
         elif kind == fileformat.OWNER:
             process.owners[int(fields[0])] = fields[1], int(fields[2]), fields[3]
+        elif kind == fileformat.QUEUED:
+            process.queued[int(fields[0])] = int(fields[1])
+        elif kind == fileformat.AWAITED:
+            process.awaited[int(fields[0])] = fields[1] == "1", [int(each) for each in fields[2].split()]
         elif kind == fileformat.UNRECORDED:
             process.unrecorded.append(fields[0])
         elif kind == fileformat.NAME:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import IO, TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -122,9 +122,7 @@ def _timeline(content: dict[str, Any]) -> Timeline:
     lanes = tuple(_record(Lane, fields) for fields in content["lanes"])
     objects = tuple(_record(SyncObject, fields) for fields in content["objects"])
     things, threads = range(len(objects)), range(len(lanes))
-    stuck = tuple(
-        _record(Stuck, fields | {"on": _record(SyncObject, fields["on"])}) for fields in content["stuck"]
-    )
+    stuck = tuple(map(_stuck, content["stuck"]))
     # Recordings of before there were schedules have neither marks nor steps.
     steps = content.get("steps", False)
     marks = tuple(_record(Mark, fields) for fields in content.get("marks", []))
@@ -139,7 +137,7 @@ def _timeline(content: dict[str, Any]) -> Timeline:
         all(
             lane is None or lane in threads
             for wait in stuck
-            for lane in (wait.lane, wait.holder, wait.copied_from)
+            for lane in (wait.lane, wait.holder, wait.copied_from, *wait.workers)
         ),
         all(lane in threads for lane in content["cycle"]),
         all(mark.lane in threads for mark in marks),
@@ -164,6 +162,12 @@ def _timeline(content: dict[str, Any]) -> Timeline:
     )
 
 
+def _stuck(fields: dict[str, Any]) -> Stuck:
+    # Timelines of before executors were understood have no workers.
+    parts = {"on": _record(SyncObject, fields["on"]), "workers": tuple(fields.get("workers", ()))}
+    return _record(Stuck, fields | parts)
+
+
 def _record(kind: type[Record], fields: dict[str, Any]) -> Record:
     _require(isinstance(fields, dict))
     hints = get_type_hints(kind)
@@ -172,7 +176,9 @@ def _record(kind: type[Record], fields: dict[str, Any]) -> Record:
 
 
 def _accepted(hint: Any) -> Any:
-    return hint | int if hint in (float, float | None) else hint
+    if hint in (float, float | None):
+        return hint | int
+    return tuple if get_origin(hint) is tuple else hint
 
 
 def _require(*conditions: bool) -> None:

@@ -8,13 +8,13 @@ how often somebody waited, and whether a lock was contended at all are luck; `wa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from helpers.timeline.model import STATES, Lane, Stuck, SyncObject
+from helpers.timeline.model import STATES, Lane, Stuck, SyncObject, hopeless
 
 if TYPE_CHECKING:
     from helpers.timeline import Timeline
@@ -209,46 +209,55 @@ def _listed(names: Sequence[str], noun: str) -> str:
 
 def _never_ended(timeline: Timeline, family: Family) -> list[str]:
     waits = {wait.lane: wait for wait in timeline.stuck.waits if not wait.on.internal}
+    hopeless = _hopeless(timeline)
     cycle = [waits.pop(lane) for lane in timeline.stuck.cycle if lane in waits]
     lines = []
     if cycle:
-        told = (f"{family.name(family.lanes[wait.lane])} waits {_for_what(wait, family)}" for wait in cycle)
+        told = []
+        for what, some in groupby(cycle, key=lambda wait: _for_what(wait, family, hopeless)):
+            names = [family.name(family.lanes[wait.lane]) for wait in some]
+            told.append(f"{_who_wait(names)} {what}")
         lines.append(f"Deadlock: {'; '.join(told)}.")
     same: dict[tuple[str, str], list[str]] = {}
     for wait in waits.values():
         lane = family.lanes[wait.lane]
         # Of one that was stopped nobody knows whether it would have been woken, unless nobody could.
-        in_time = lane.ending == "stopped" and not _hopeless(wait, timeline, family)
+        in_time = lane.ending == "stopped" and wait.lane not in hopeless
         known = "Still waiting when stopped" if in_time else "Never woken"
-        same.setdefault((known, _for_what(wait, family)), []).append(family.name(lane))
-    for (known, what), names in same.items():
-        verb = "waits" if len(names) == 1 else "wait"
-        lines.append(f"{known}: {_listed(names, 'threads')} {verb} {what}.")
+        same.setdefault((known, _for_what(wait, family, hopeless)), []).append(family.name(lane))
+    lines += [f"{known}: {_who_wait(names)} {what}." for (known, what), names in same.items()]
     return lines
 
 
-def _hopeless(wait: Stuck, timeline: Timeline, family: Family) -> bool:
-    """Whether nobody could have ended the wait: in the end it waits for a deadlock, or for what is lost."""
-    waits = {each.lane: each for each in timeline.stuck.waits}
-    passed: set[int] = set()
-    while wait.holder is not None and not wait.timed and wait.lane not in passed:
-        passed.add(wait.lane)
-        if family.lanes[wait.holder].ending not in ("alive", "unfinished", "stopped"):
-            return True
-        if wait.holder not in waits:
-            return False
-        wait = waits[wait.holder]
-    return not wait.timed and (wait.lane in passed or wait.copied_from is not None)
+def _who_wait(names: Sequence[str]) -> str:
+    return f"{_listed(names, 'threads')} {'waits' if len(names) == 1 else 'wait'}"
 
 
-def _for_what(wait: Stuck, family: Family) -> str:
-    text = _SIDES.get(wait.side, "for {}").format(
-        f"{wait.on.name} to end" if wait.state == "join" else _thing(wait.on)
-    )
+def _hopeless(timeline: Timeline) -> set[int]:
+    """The lanes whose waits nobody can end: they wait for a deadlock in the end, or for what is lost."""
+    enders = {wait.lane: wait.enders for wait in timeline.stuck.waits}
+    for wait in timeline.stuck.waits:
+        if wait.copied_from is not None and not wait.timed:
+            enders[wait.lane] = (wait.lane,)
+    for lane in timeline.lanes:
+        if lane.ending not in ("alive", "unfinished", "stopped"):
+            enders[lane.number] = (lane.number,)
+    return set(hopeless(enders))
+
+
+def _for_what(wait: Stuck, family: Family, hopeless: Collection[int]) -> str:
+    if wait.state == "join":
+        thing = f"{wait.on.name} to end"
+    else:
+        thing = f"the result of {_thing(wait.on)}" if wait.on.kind == "Future" else _thing(wait.on)
+    text = _SIDES.get(wait.side, "for {}").format(thing)
     if wait.timed:
         text += ", with a timeout"
     if wait.state == "join":
         return text
+    if wait.on.kind == "Future" and wait.holder is not None:
+        by = "itself" if wait.holder == wait.lane else family.name(family.lanes[wait.holder])
+        return f"{text}, run by {by}"
     if wait.holder == wait.lane:
         return f"{text}, which it holds itself"
     if wait.holder is not None:
@@ -256,6 +265,10 @@ def _for_what(wait: Stuck, family: Family) -> str:
         fates = {"alive": "", "unfinished": "", "stopped": "", "killed": ", which was killed"}
         how = "held by" if wait.state == "lock" else "its permit held by"
         return f"{text}, {how} {family.name(holder)}{fates.get(holder.ending, ', which has ended')}"
+    if wait.workers and wait.lane in hopeless:
+        number = len(wait.workers)
+        waiting = "its one worker waits" if number == 1 else f"all its {number} workers wait"
+        return f"{text}, which no worker of {wait.pool} is free to run: {waiting}"
     if wait.copied_from is not None:
         former = family.name(family.lanes[wait.copied_from])
         return f"{text}, which {former} held when this process was forked: nobody here can release it"

@@ -190,3 +190,193 @@ long.cancel(); long.join()
     assert seen.waits["long"] == [("signal", "long")]
     assert ("MainThread", "long", "long") in seen.wakeups
     assert ("short", "MainThread", "done") in seen.wakeups
+
+
+# Deadlocks through the results of an executor.
+
+
+def last_lines(seen, count):
+    return seen.timeline.summary().splitlines()[-count:]
+
+
+def test_a_task_that_waits_for_a_task_behind_it_in_the_same_pool():
+    seen = recorded(
+        """
+from concurrent.futures import ThreadPoolExecutor
+pool = ThreadPoolExecutor(1)
+def outer():
+    inner = pool.submit(int)
+    return inner.result()
+whole = pool.submit(outer)
+whole.result()
+""",
+        timeout=2,
+    )
+    worker = seen.lanes["ThreadPoolExecutor-0_0"].number
+    assert seen.timeline.stuck.cycle == (worker,)
+    assert last_lines(seen, 2) == [
+        "Deadlock: ThreadPoolExecutor-0_0 waits for the result of inner (Future, script.py:5), "
+        "which no worker of pool is free to run: its one worker waits.",
+        "Never woken: MainThread waits for the result of whole (Future, script.py:7), "
+        "run by ThreadPoolExecutor-0_0.",
+    ]
+
+
+def test_a_pool_all_of_whose_workers_wait_for_tasks_in_its_queue():
+    seen = recorded(
+        """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+both = threading.Barrier(2)
+def outer():
+    both.wait()
+    inner = pool.submit(int)
+    return inner.result()
+with ThreadPoolExecutor(2) as pool:
+    pool.submit(outer)
+    pool.submit(outer)
+    last = pool.submit(int)
+    last.result()
+""",
+        timeout=2,
+    )
+    workers = [seen.lanes[f"ThreadPoolExecutor-0_{number}"].number for number in (0, 1)]
+    assert sorted(seen.timeline.stuck.cycle) == workers
+    starved = "which no worker of pool is free to run: all its 2 workers wait"
+    deadlock, never = last_lines(seen, 2)
+    assert deadlock.startswith("Deadlock: ThreadPoolExecutor-0_0 waits for the result of inner")
+    assert deadlock.count(f"(Future, script.py:7), {starved}") == 2
+    assert never == f"Never woken: MainThread waits for the result of last (Future, script.py:12), {starved}."
+
+
+def test_two_tasks_that_wait_for_each_other():
+    seen = recorded(
+        """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+all_there = threading.Barrier(3)
+def left():
+    all_there.wait()
+    right_one.result()
+def right():
+    all_there.wait()
+    left_one.exception()
+with ThreadPoolExecutor(2) as pool:
+    left_one = pool.submit(left)
+    right_one = pool.submit(right)
+    all_there.wait()
+""",
+        timeout=2,
+    )
+    # Which of the two workers runs which task is luck.
+    (right_by,), (left_by,) = ({w.holder for w in seen.timeline.stuck.waits if w.on.name == name}
+                               for name in ("right_one", "left_one"))  # fmt: skip
+    assert set(seen.timeline.stuck.cycle) == {right_by, left_by}
+    said = seen.timeline.summary()
+    left_name, right_name = (seen.timeline.lanes[lane].thread for lane in (left_by, right_by))
+    assert (
+        f"{left_name} waits for the result of right_one (Future, script.py:13), run by {right_name}" in said
+    )
+    assert f"{right_name} waits for the result of left_one (Future, script.py:12), run by {left_name}" in said
+
+
+def test_a_lock_held_while_a_result_is_waited_for():
+    seen = recorded(
+        """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+lock = threading.Lock()
+def work():
+    with lock: pass
+with ThreadPoolExecutor(2) as pool:
+    with lock:
+        future = pool.submit(work)
+        future.result()
+""",
+        timeout=2,
+    )
+    assert last_lines(seen, 1) == [
+        "Deadlock: MainThread waits for the result of future (Future, script.py:9), "
+        "run by ThreadPoolExecutor-0_0; "
+        "ThreadPoolExecutor-0_0 waits for lock (Lock, script.py:4), held by MainThread."
+    ]
+
+
+@pytest.mark.parametrize("free", ["idle", "busy", "with a timeout"])
+def test_a_pool_with_a_worker_that_may_yet_be_free_is_not_starved(free):
+    seen = recorded(
+        f"""
+import threading, time
+from concurrent.futures import ThreadPoolExecutor
+both = threading.Barrier(2)
+def outer():
+    both.wait()
+    inner = pool.submit(go.wait) if {free!r} == "idle" else pool.submit(int)
+    inner.result()
+def other():
+    both.wait()
+    if {free!r} == "busy":
+        time.sleep(1000)
+    if {free!r} == "with a timeout":
+        pool.submit(int).result(1000)
+go = threading.Event()
+pool = ThreadPoolExecutor(2)
+first = pool.submit(outer)
+pool.submit(other)
+first.result()
+""",
+        timeout=2,
+    )
+    assert [wait.on.name for wait in seen.timeline.stuck.waits if wait.on.name == "inner"] == ["inner"]
+    assert not seen.timeline.stuck.cycle
+    assert "Deadlock" not in seen.timeline.summary()
+    assert "is free to run" not in seen.timeline.summary()
+
+
+@pytest.mark.parametrize("call", ["wait(inner)", "next(as_completed(inner))"], ids=["wait", "as_completed"])
+def test_a_task_that_waits_for_several_behind_it(call):
+    seen = recorded(
+        f"""
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+pool = ThreadPoolExecutor(1)
+def outer():
+    inner = [pool.submit(int), pool.submit(int)]
+    {call}
+pool.submit(outer).result()
+""",
+        timeout=2,
+    )
+    (deadlock,) = (line for line in seen.timeline.summary().splitlines() if line.startswith("Deadlock"))
+    assert deadlock == (
+        "Deadlock: ThreadPoolExecutor-0_0 waits for the result of the futures (Future, script.py:6), "
+        "which no worker of pool is free to run: its one worker waits."
+    )
+
+
+def test_who_waits_for_any_of_several_futures_may_yet_have_one():
+    seen = recorded(
+        """
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+pool = ThreadPoolExecutor(1)
+promise = Future()
+def outer():
+    next(as_completed([pool.submit(int), promise]))
+pool.submit(outer).result()
+""",
+        timeout=2,
+    )
+    assert not seen.timeline.stuck.cycle
+
+
+def test_a_future_that_nobody_runs_is_waited_for_in_vain():
+    seen = recorded(
+        """
+from concurrent.futures import Future
+promise = Future()
+promise.result()
+""",
+        timeout=2,
+    )
+    assert last_lines(seen, 1) == [
+        "Still waiting when stopped: MainThread waits for the result of promise (Future, script.py:3)."
+    ]

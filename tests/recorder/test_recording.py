@@ -25,6 +25,8 @@ PRIMITIVES = {
         "thing = threading.BoundedSemaphore(1); thing.acquire()", "thing.acquire()", "thing.release()", "wait", "signal",
     ),
     "Barrier": ("thing = threading.Barrier(2)", "thing.wait()", "thing.wait()", "_wait", "signal"),
+    "Barrier aborted": ("thing = threading.Barrier(2)", "thing.wait()", "thing.abort()", "_wait", "signal"),
+    "Barrier reset": ("thing = threading.Barrier(2)", "thing.wait()", "thing.reset()", "_wait", "signal"),
     "Queue empty": ("import queue\nthing = queue.Queue()", "thing.get()", "thing.put(1)", "wait", "queue"),
     "Queue full": ("import queue\nthing = queue.Queue(1); thing.put(1)", "thing.put(2)", "thing.get()", "wait", "queue"),
     "LifoQueue": ("import queue\nthing = queue.LifoQueue()", "thing.get()", "thing.put(1)", "wait", "queue"),
@@ -83,6 +85,23 @@ except queue.Empty: pass
     assert all(span.woken is None for span in seen.spans["other"])
     assert [state for state, _ in seen.waits["MainThread"]] == ["join", "signal", "queue"]
     assert seen.wakeups == [("other", "MainThread", "other")]
+
+
+def test_who_gives_up_at_a_barrier_wakes_the_others_and_nobody_wakes_it():
+    seen = recorded(
+        WAITING
+        + """
+barrier = threading.Barrier(3)
+def gives_up():
+    try: barrier.wait(0.01)
+    except threading.BrokenBarrierError: print("broken")
+run(barrier.wait, gives_up, "_wait")
+"""
+    )
+    assert seen.run.stdout == "broken\n"
+    assert [wakeup for wakeup in seen.wakeups if wakeup[2] == "barrier"] == [
+        ("MainThread", "waiter", "barrier")
+    ]
 
 
 def test_what_need_not_wait_is_no_wait():
@@ -323,8 +342,66 @@ for name in ("first", "second"):
 last = threading.Thread(target=int, name="last"); last.start(); last.join()
 """
     )
+    assert seen.run.stderr == ""
     # It then no longer is a Thread of the program's, and is a lane of its own.
     assert [hold[0] for hold in seen.holds] == ["first", "thread", "second", "thread"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, to see that a thread is gone")
+@pytest.mark.parametrize("takes", [1, *range(120, 135)])
+def test_a_thread_that_threading_did_not_start_ends_when_it_is_gone(takes):
+    seen = recorded(
+        f"""
+import _thread, os, threading
+lock = threading.Lock()
+def work():
+    for _ in range({takes}):
+        with lock: pass
+def alone():
+    while len(os.listdir("/proc/self/task")) > 1: pass
+def until_the_end():
+    with lock: there.set()
+    never.wait()
+for _ in range(3):
+    _thread.start_new_thread(work, ())
+    alone()
+there, never = threading.Event(), threading.Event()
+_thread.start_new_thread(until_the_end, ())
+there.wait()
+"""
+    )
+    lanes = [lane for lane in seen.timeline.lanes if lane.thread == "thread"]
+    assert [lane.ending for lane in lanes] == ["ended"] * 3 + ["cut off"]
+    assert all(earlier.died <= later.born for earlier, later in itertools.pairwise(lanes))
+    held = collections.Counter(hold.lane for hold in seen.timeline.holds)
+    assert [held[lane.number] for lane in lanes[:3]] == [takes] * 3
+
+
+@forks
+def test_a_fork_in_such_a_thread_is_not_its_end():
+    seen = recorded(
+        """
+import _thread, os, threading
+lock, done = threading.Lock(), threading.Event()
+def work():
+    with lock: pass
+    if os.fork() == 0:
+        with lock: pass
+        os._exit(0)
+    os.wait()
+    with lock: pass
+    done.set()
+    threading.Event().wait()
+_thread.start_new_thread(work, ())
+done.wait()
+"""
+    )
+    assert {key: lane.ending for key, lane in seen.lanes.items()} == {
+        "MainThread": "ended",
+        "thread": "cut off",
+        "child 1": "ended",
+    }
+    assert [hold[0] for hold in seen.holds] == ["thread", "child 1", "thread"]
 
 
 def test_a_thread_has_the_last_name_it_was_given():

@@ -80,12 +80,12 @@ class Story:
         start = self._pauses.pop(lane, spans[-1][2] if spans else self._lanes[lane]["born"])
         spans.append((lane, start, until, STATES.index(state), on, woken, False))
 
-    def never(self, lane: int, holder: int | None = None, copied_from: int | None = None) -> None:
-        """The lane's last span is a wait that never ended."""
+    def never(self, lane: int, holder: int | None = None, **fields: Any) -> None:
+        """The lane's last span is a wait that never ended; `fields` are others of `Stuck`."""
         *span, _ = self._spans[lane][-1]
         self._spans[lane][-1] = (*span, True)
         on = self._objects[span[4]]
-        self._stuck.append(Stuck(lane, span[1], STATES[span[3]], on, holder, copied_from))
+        self._stuck.append(Stuck(lane, span[1], STATES[span[3]], on, holder, **fields))
 
     def held(self, lane: int, lock: int, start: float, end: float, *, left_open: bool = False) -> None:
         self._holds.append((lane, lock, start, end, left_open))
@@ -224,6 +224,23 @@ def deadlock() -> Timeline:
     story.never(main, holder=threads[0])
     story.ends(main, "stopped")
     story.cycle = tuple(threads)
+    return story.told()
+
+
+def starved() -> Timeline:
+    """All workers of a pool wait for what is behind them in its queue."""
+    story = Story()
+    inner, whole = story.thing("Future", "inner"), story.thing("Future", "whole", line=9)
+    main = story.lane()
+    workers = tuple(story.started(main, 0.1, f"worker {number}") for number in range(3))
+    for lane in workers:
+        story.did(lane, "signal", 1.0, inner)
+        story.never(lane, workers=workers, pool="pool")
+        story.ends(lane, "stopped")
+    story.did(main, "signal", 1.0, whole)
+    story.never(main, holder=workers[0])
+    story.ends(main, "stopped")
+    story.cycle = workers
     return story.told()
 
 
@@ -402,6 +419,7 @@ SMALL: dict[str, Callable[[], Timeline]] = {
         queue,
         killed_reader,
         deadlock,
+        starved,
         endings,
         many_threads,
         many_processes,

@@ -138,6 +138,8 @@ def spoil(content: dict[str, Any], *where: Any, to: Any) -> None:
         (("objects",), []),
         (("stuck", 0, "lane"), 77),
         (("stuck", 0, "on"), "lock"),
+        (("stuck", 0, "workers"), [0, 9]),
+        (("stuck", 0, "workers"), None),
         (("cycle",), [0, 9]),
         (("cycle",), None),
         (("states",), ["running"]),

@@ -265,3 +265,29 @@ def test_whether_a_stopped_wait_would_have_ended_is_not_known_unless_nobody_coul
         "Never woken: hopeless waits for lock (Lock, demo.py:3), held by dead, which has ended.",
         "Still waiting when stopped: hopeful waits for ready (Event, demo.py:3).",
     ]
+
+
+def test_a_pool_without_a_free_worker() -> None:
+    assert made.starved().summary().splitlines()[-2:] == [
+        "Deadlock: worker 0, worker 1 and worker 2 wait for the result of inner (Future, demo.py:3), "
+        "which no worker of pool is free to run: all its 3 workers wait.",
+        "Never woken: MainThread waits for the result of whole (Future, demo.py:9), run by worker 0.",
+    ]
+
+
+def test_a_pool_with_a_worker_that_may_yet_be_free() -> None:
+    story = Story()
+    inner, ready = story.thing("Future", "inner"), story.thing("Event", "ready")
+    main = story.lane()
+    workers = tuple(story.started(main, 0.1, f"worker {number}") for number in range(2))
+    story.did(workers[0], "signal", 1.0, inner)
+    story.never(workers[0], workers=workers, pool="pool")
+    story.did(workers[1], "signal", 1.0, ready)
+    story.never(workers[1])
+    for lane in workers:
+        story.ends(lane, "stopped")
+    story.did(main, "running", 1.0)
+    assert story.told().summary().splitlines()[-2:] == [
+        "Still waiting when stopped: worker 0 waits for the result of inner (Future, demo.py:3).",
+        "Still waiting when stopped: worker 1 waits for ready (Event, demo.py:3).",
+    ]

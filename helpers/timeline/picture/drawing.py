@@ -36,6 +36,8 @@ ARROWS = 60
 DENSE = 300
 # So many locks can be named in the legend.
 NAMED = 8
+# So many things that are waited for can be named with their state in the legend.
+NAMED_TOGETHER = 3
 # A lane that used less than this share of its time of running is shown to be short of CPU time, where what it
 # lacked is not lost in the noise: at least so many seconds, and so much of the picture.
 STARVED, LACKED, LACKED_SHARE = 0.8, 0.002, 0.02
@@ -444,14 +446,31 @@ class _Picture:
             mine = np.bincount(layer, minlength=len(LAYERS)) > 0
             mine[coverage.STARVED] = used < 1 and mine[coverage.RUNNING]
             occurs |= mine
+        painted = sum(len(layer) for _, _, layer in self.pieces) > SHAPES
+        lettered = self.at.sizes.bar >= LETTERED and not painted
         for name, seen in zip(LAYERS, occurs, strict=True):
             if seen:
-                self.legend.append((partial(self._sample_layer, name), SHOWS[name]))
-        if sum(len(layer) for _, _, layer in self.pieces) > SHAPES:
+                words = SHOWS[name] if lettered else self._with_names(name)
+                self.legend.append((partial(self._sample_layer, name), words))
+        if painted:
             self._paint_bars()
         else:
             self._draw_boxes()
+        if lettered:
             self._name_waits()
+
+    def _with_names(self, layer: str) -> str:
+        """What a layer shows, with what is waited for there, if that is not too much: no bar says it."""
+        words = SHOWS[layer]
+        if layer not in ("lock", "signal", "queue"):
+            return words
+        state = STATES.index(layer)
+        on = {thing for spans in self.spans for thing in spans["on"][spans["state"] == state].tolist()}
+        things = [self.timeline.objects[each] for each in sorted(on)]
+        names = list(dict.fromkeys(shorten(each.name) for each in things if not each.internal))
+        named = f"{words}: {', '.join(names)}"
+        fits = width_of(named, SMALL) <= self.width - 2 * PAD - SAMPLE - 6
+        return named if 0 < len(names) <= NAMED_TOGETHER and fits else words
 
     def _paint_bars(self) -> None:
         """Show the exact share of every state in every column of pixels."""
@@ -506,8 +525,6 @@ class _Picture:
 
     def _name_waits(self) -> None:
         """Write what a lane waits for into the bars that are long enough for it."""
-        if self.at.sizes.bar < LETTERED:
-            return
         for lane, spans in enumerate(self.spans):
             start, end, layer = self.pieces[lane]
             lengths = (end - start) / self.scale.pixel
@@ -525,7 +542,8 @@ class _Picture:
     def _sides_of_strip(self, strip: _Strip) -> tuple[float, float]:
         bar, _ = self.at.bars[strip.lane]
         height = (bar - self.at.strips[strip.lane]) / self.rows[strip.lane]
-        return bar - (strip.row + 1) * height + 1.5, bar - strip.row * height
+        bottom = bar - strip.row * height
+        return min(bottom - height + 1.5, bottom - 1), bottom  # parted from the next, but never too thin
 
     def _draw_strips(self) -> None:
         """Draw what each lane holds above its bar, with the lock's name where there is room."""
@@ -722,6 +740,7 @@ class _Picture:
         uprights: dict[str, list[list[Point]]] = defaultdict(list)
         points: dict[str, list[Point]] = defaultdict(list)
         dots = []
+        free = beside = -math.inf  # above and left of this words are written
         for ending, (top, bottom) in zip(self.endings, self.at.bars, strict=True):
             x, y = ending.place + ending.behind * pixel, (top + bottom) / 2
             if ending.torn:
@@ -733,6 +752,9 @@ class _Picture:
                 dots.append([(ending.place + 4 * pixel, y), (ending.place + 17 * pixel, y)])
             if ending.words:
                 x = ending.place + ending.gap * pixel
+                if y < free and x < beside:
+                    continue  # too many lanes for words at each
+                free, beside = y + SMALL * DPI / 72 + 1, x + width_of(ending.words, SMALL) * pixel
                 self.plot.write(x, y, ending.words, SMALL, ending.colour, ground=BAND)
         self.plot.lines(uprights["ended"], INK, 1.6, order=4)
         self.plot.lines(uprights["raised"], ALARM, 2.0, order=4)

@@ -16,6 +16,7 @@ from helpers.timeline.picture.coverage import Floats
 
 EDGE = 6  # pixels between the sides of the plot and the first and last event
 ROWS = 3  # of strips above a bar have a height of their own; more share it
+PITCH_WITH_STRIP = 10  # pixels from lane to lane; below, a strip would be too thin to be seen
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ class Stack:
             if self.bottom - top <= limit:
                 return
         pitch = limit / (len(lanes) + 0.3 * len(self._processes))
-        tiny = Sizes(0.8 * pitch, 0, 0, 0.2 * pitch, 0, 0.3 * pitch, sizes.letters)
-        self._stack(tiny, [0] * len(lanes))
+        strip = 0.25 * pitch if pitch >= PITCH_WITH_STRIP and any(rows) else 0.0
+        tiny = Sizes(0.8 * pitch - strip, strip, 0, 0.2 * pitch, 0, 0.3 * pitch, sizes.letters)
+        self._stack(tiny, [1 if strip else 0] * len(lanes))  # all alike: so each name has room
 
     def make_room(self, flags: Sequence[int]) -> None:
         """Move the lanes apart for so many rows of words below each bar; sizes stay as they are."""
