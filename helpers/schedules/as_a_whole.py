@@ -105,7 +105,7 @@ def each_from_call(held: Any, function: Any, spot: Spot) -> Any:
 
 def stepwise(held: Any, spot: Spot) -> Any:
     if type(held) is list:
-        return map(_second, iter(partial(before_item, held, spot), _END), iter(held))
+        return _items(held, spot)
     execution = current()
     if execution is not None:
         looked_over(execution, held, spot)
@@ -147,8 +147,18 @@ def sized(held: Any, spot: Spot) -> Any:
 _WITHOUT_SIZE = (list, bytearray, array.array)  # their iterators look anew at each step
 
 
-def before_item(held: list[Any], spot: Spot) -> Execution | None:
-    """The same as `before_step`, for the usual case."""
+def _items(held: list[Any], spot: Spot) -> Iterator[Any]:
+    """The same as `stepwise`, for the usual case."""
+    execution = _before_item(held, spot)
+    for value in held:
+        if execution is not None:
+            execution.saw(value)
+        yield value
+        execution = _before_item(held, spot)
+
+
+def _before_item(held: list[Any], spot: Spot) -> Execution | None:
+    """The same as `before_step`, for a list."""
     execution = current()
     if execution is not None and execution.access(held, None, False, spot.site, spot.reads):
         return execution

@@ -119,12 +119,7 @@ def follow(codes: Iterable[CodeType]) -> None:
 def call(function: Any, spot: Spot) -> Any:
     """A call is about to be prepared; returns what is to be called: mostly the function itself."""
     inner = function.__func__ if type(function) is MethodType else function
-    if type(inner) is FunctionType:
-        if id(inner.__code__) in followed:
-            return function
-    elif id(inner) in followed:
-        return function
-    if current() is None:
+    if id(inner.__code__ if type(inner) is FunctionType else inner) in followed or current() is None:
         return function
     instead = stand_in(inner)
     if instead is not None:
@@ -262,8 +257,11 @@ def bound(function: Any, spot: Spot) -> Any:
 
 def called_later(function: Any) -> Any:
     """The standard library gets a function that it will call: what is not followed reports itself then."""
+    inner = function.__func__ if type(function) is MethodType else function
+    if function is None or (type(inner) is FunctionType and id(inner.__code__) in followed):
+        return function
     frame = frame_of_program(sys._getframe(1))
-    if frame is None or function is None:
+    if frame is None:
         return function
     name = getattr(function, "__qualname__", None) or type(function).__name__
     return call(function, Spot(Site(frame.f_code.co_filename, frame.f_lineno, 0, name), "", name))

@@ -172,7 +172,6 @@ class Execution:
 
     __slots__ = (
         "_alone",
-        "_around_since",
         "_before",
         "_behind",
         "_daemons",
@@ -230,7 +229,6 @@ class Execution:
         self.pools_made = 0  # and executors
         self.versions: dict[Hashable, int] | None = None  # of what is written, once somebody may spin
         self.around = 0  # turns of loops since the last step
-        self._around_since = 0
         self._behind: dict[int, int] = {}  # who lets others pass, where they can go on: as bits of `choices`
         self._others = 0  # tasks that are no daemons and have not ended
         self._daemons = False  # whether there were any
@@ -422,7 +420,9 @@ class Execution:
             raise Unwind
         if self.quiet:
             return
-        self._count_turn(site)
+        self.around += 1
+        if self.around > MOST_TURNS:
+            self._too_many_turns(site)
         if self.versions is None:
             self.versions = {}
             self.written = None  # what a loop looks at says whether it spins
@@ -451,7 +451,9 @@ class Execution:
             raise Unwind
         if self.quiet:
             return
-        self._count_turn(site)
+        self.around += 1
+        if self.around > MOST_TURNS:
+            self._too_many_turns(site)
         if self.versions is not None and self.task.turns is not None:
             self.task.turns.forget(frame, site)
 
@@ -598,6 +600,7 @@ class Execution:
         if self._behind:
             self._passes(task)
         self.depth += 1
+        self.around = 0
         return task
 
     def choices(self) -> int:
@@ -683,19 +686,11 @@ class Execution:
             for target in (operation.target, *operation.others):
                 versions[target] = versions.get(target, 0) + 1
 
-    def _count_turn(self, site: Hashable) -> None:
-        if self._around_since != self.depth:
-            self._around_since = self.depth
-            self.around = 0
-        self.around += 1
-        if self.around > MOST_TURNS:
-            line = f" of {self.line(site.file, site.line)}" if isinstance(site, Site) else ""
-            self.cut = (
-                "turns",
-                f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step",
-            )
-            self.unwinding = True
-            raise Unwind
+    def _too_many_turns(self, site: Hashable) -> NoReturn:
+        line = f" of {self.line(site.file, site.line)}" if isinstance(site, Site) else ""
+        self.cut = "turns", f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step"
+        self.unwinding = True
+        raise Unwind
 
     def _give_way(self, site: Hashable) -> None:
         """The running task counts its turns and changes nothing else: the others have to be let pass."""

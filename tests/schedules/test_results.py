@@ -308,6 +308,25 @@ class TestSchedules:
             ("T2", "a", "lock", "T1"),
         ]
 
+    def test_what_a_loop_takes_from_a_list_is_told(self) -> None:
+        def scenario() -> None:
+            items = ["a", "b"]
+
+            def go_through() -> None:
+                for _ in items:
+                    pass
+
+            together(go_through, lambda: items.append("c"))
+
+        steps = every_schedule(scenario).replay("A B A3").steps
+        assert [(step.thread, step.operation, step.value) for step in steps if step.chosen] == [
+            ("T1", "read items", "'a'"),
+            ("T2", "write items.append()", "'c'"),
+            ("T1", "read items", "'b'"),
+            ("T1", "read items", "'c'"),
+            ("T1", "read items", ""),  # nothing is left
+        ]
+
     def test_hundred_replays_are_identical(self) -> None:
         for scenario in (increments, crossed_locks):
             result = every_schedule(scenario)

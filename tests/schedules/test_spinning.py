@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from helpers.schedules import every_schedule
+from helpers.schedules import every_schedule, execution
 from helpers.schedules.story import words
 from tests.schedules.exploring import outcomes, schedules
 from tests.schedules.scenarios import together
@@ -419,6 +419,30 @@ class TestCounting:
 
 class TestForEver:
     """What really never ends is found."""
+
+    def test_too_many_turns_without_a_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(execution, "MOST_TURNS", 10)
+
+        def scenario() -> None:
+            for _ in range(11):
+                pass
+
+        (failure,) = every_schedule(scenario).failures
+        assert failure.kind == "divergence"
+        line = scenario.__code__.co_firstlineno + 1
+        assert f"went 10 times round the loop of line {line} without a step" in failure.message
+
+    def test_turns_are_counted_from_the_last_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(execution, "MOST_TURNS", 10)
+
+        def scenario() -> None:
+            lock = Lock()
+            for _ in range(50):
+                with lock:
+                    pass
+
+        result = every_schedule(scenario)
+        assert (result.exhausted, result.failing) == (True, 0)
 
     def test_nobody_sets_the_flag(self) -> None:
         def scenario() -> None:

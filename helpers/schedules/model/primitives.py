@@ -83,9 +83,9 @@ class Timed(Operation):
 
 def called_later(function: Any) -> Any:
     """A function that the program has given away, so that what it touches is seen when it is called."""
-    from helpers.schedules import calls  # which knows the models
+    from helpers.schedules.calls import called_later  # which knows the models
 
-    return calls.called_later(function)
+    return called_later(function)
 
 
 def execution_of(primitive: Any) -> Execution:
