@@ -161,6 +161,11 @@ def _keeps_items(type_: type) -> int:
     return known
 
 
+def keeps_items_in_c(type_: type) -> bool:
+    """Whether a type that is none of Python's containers keeps items all the same, by code in C."""
+    return _keeps_items(type_) == _IN_C
+
+
 def _in_library(function: FunctionType) -> bool:
     file = function.__code__.co_filename
     return not (is_own(file) or is_ours(file) or is_taken_along(function))

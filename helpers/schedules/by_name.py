@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from concurrent import futures
 from types import (
     FunctionType,
@@ -94,6 +95,7 @@ _MODULE = 5  # the object is a module
 _OF_QUEUE = 6  # it is what a queue keeps inside
 _OF_PRIMITIVE = 7  # it is what another primitive keeps inside
 _REPLACES_ALL = 8  # it stands for all attributes
+_OF_ANOTHER = 9  # the object is a weak proxy
 
 OURS = __name__.partition(".")[0] + ".schedules."
 _known: dict[tuple[type, str, bool, bool], int] = {}
@@ -112,6 +114,8 @@ def how_found(type_: type, name: str, write: bool, past_own: bool = False) -> in
 def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
     if issubclass(type_, ModuleType):
         return _MODULE
+    if type_ in weakref.ProxyTypes:
+        return _OF_ANOTHER
     if issubclass(type_, _THREADS_OWN) or type_.__module__.startswith(OURS):
         return NOTHING
     if name in queues.KEPT and issubclass(type_, queue.Queue):
@@ -171,6 +175,10 @@ def read_by_name(execution: Execution, held: Any, name: str, spot: Spot, past_ow
 def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spot) -> None:
     if how == NOTHING:
         return
+    if how == _OF_ANOTHER:
+        if (referent := _referent(execution, held, spot)) is not None:
+            read_by_name(execution, referent, name, spot)
+        return
     if how == _OF_QUEUE:
         queues.look_inside(held, name, False, spot.site, spot.reads)
         return
@@ -188,6 +196,22 @@ def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spo
         except Exception:
             return
         execution.saw(value)
+
+
+def _referent(execution: Execution, proxy: Any, spot: Spot) -> Any:
+    """What a weak proxy stands for, which the program is about to use; None if that has gone."""
+    try:
+        referent = proxy.__dir__.__self__  # a method of it, so that it says whose
+    except ReferenceError:
+        referent = None
+    if referent is None:
+        execution.watches.looked(_GONE, spot.site)
+    else:
+        execution.watches.looked(weakref.ref(referent), spot.site)
+    return referent
+
+
+_GONE: weakref.ref[Any] = weakref.ref(set())
 
 
 def plain_places(held: Any, name: str) -> list[Place]:
@@ -267,6 +291,10 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_
     finished()
     how = how_found(type(held), name, True, past_own)
     if how == NOTHING:
+        return
+    if how == _OF_ANOTHER:
+        if (referent := _referent(execution, held, spot)) is not None:
+            report_written(execution, referent, name, spot, past_own)
         return
     if how == _OF_QUEUE:
         queues.look_inside(held, name, True, spot.site, spot.writes)

@@ -29,6 +29,7 @@ import time
 import weakref
 from _random import Random as random_in_c
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import starmap
 from types import (
@@ -61,6 +62,7 @@ from helpers.schedules.as_a_whole import (
 )
 from helpers.schedules.by_key import (
     delete_item,
+    keeps_items_in_c,
     read_item,
     report_item,
     used_in_library,
@@ -141,7 +143,9 @@ def _needs_no_look(function: Any, spot: Spot) -> bool:
             return False
         return _remember(function.__code__)
     if issubclass(type(function), type):
-        if function in _FUNCTIONS or not (is_own_class(function) or _only_keeps(function)):
+        if function in _FUNCTIONS or issubclass(function, weakref.ref):
+            return False
+        if not (is_own_class(function) or _only_keeps(function)):
             return False
         return _remember(function)
     return not issubclass(type(function), _OF_C)  # an object with `__call__`: in Python, or of no interest
@@ -162,7 +166,7 @@ def _remember(known: Any) -> bool:
 _GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
 _OF_C = (
     BuiltinFunctionType, MethodWrapperType, MethodDescriptorType, WrapperDescriptorType, partial, CACHED,
-    *_GETTERS,
+    weakref.ref, *_GETTERS,
 )  # fmt: skip
 # What is given to these is kept or passed on, not looked into.
 _KEEPERS = (
@@ -349,6 +353,13 @@ def _announce(
             f"{function.__qualname__} keeps its results from call to call, in C", spot.site
         )
         return function, args
+    if issubclass(type_, weakref.ref):
+        execution.watches.looked(function, spot.site)
+        return function, args
+    if issubclass(type_, type) and issubclass(function, weakref.ref):
+        if len(args) > 1 and args[1] is not None:
+            _calls_when_gone(execution, spot, args, keywords)
+        return partial(_refer_weakly, execution, function), args
     if type_ is operator.itemgetter:
         return function, _shows(execution, spot, args, keywords)
     if type_ is operator.attrgetter and args:
@@ -800,6 +811,35 @@ def _given_away(
     return args
 
 
+def _refer_weakly(execution: Execution, make: Any, /, *args: Any, **keywords: Any) -> Any:
+    """Make a weak reference, and watch what it is to."""
+    reference = make(*args, **keywords)
+    execution.watches.refers(reference)
+    return reference
+
+
+def _calls_when_gone(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`weakref.finalize(x, f)`: has something called when an object goes."""
+    if args:
+        with suppress(TypeError):  # which the call itself will raise
+            execution.watches.watch(args[0], spot.site)
+    return args
+
+
+def _stands_for(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`weakref.proxy(x)`: what it does by its attributes is seen, the rest is not."""
+    if len(args) > 1:
+        _calls_when_gone(execution, spot, args, keywords)
+    if args and (kind_of(type(args[0])) is not None or keeps_items_in_c(type(args[0]))):
+        what = f"what is done through a weak proxy to {type(args[0]).__name__} is not seen"
+        execution.cannot_follow(what, spot.site)
+    return args
+
+
 _Handler = Callable[[Execution, Spot, tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]
 
 
@@ -858,6 +898,8 @@ _FUNCTIONS: dict[Any, _Handler] = {
     **dict.fromkeys((copy.copy, dataclasses.replace), _copies),
     **dict.fromkeys((copy.deepcopy, pickle.dumps, dataclasses.asdict, dataclasses.astuple), _copies_deep),
     next: _takes_next,
+    weakref.finalize: _calls_when_gone,
+    weakref.proxy: _stands_for,
     **dict.fromkeys((iter, reversed, map, filter, zip, enumerate, *_ITERATORS), _begins),
     **dict.fromkeys((getattr, hasattr), _reads_by_name),
     **dict.fromkeys((setattr, delattr), _writes_by_name),

@@ -171,8 +171,8 @@ class Read(Operation):
     state = "running"
     writes = False
 
-    def __init__(self, about: Any, target: Hashable, place: Hashable, says: str) -> None:
-        self.object = about
+    def __init__(self, target: Hashable, place: Hashable, says: str) -> None:
+        self.object = None  # a search keeps what it tried, and is to keep nothing of the program's alive
         self.target = target
         self.place = place
         self.says = says
@@ -203,8 +203,8 @@ class ReadAll(Read):
 
     __slots__ = ("others",)
 
-    def __init__(self, about: Any, targets: Sequence[Hashable], place: Hashable, says: str) -> None:
-        super().__init__(about, targets[0], place, says)
+    def __init__(self, targets: Sequence[Hashable], place: Hashable, says: str) -> None:
+        super().__init__(targets[0], place, says)
         self.others = tuple(targets[1:])
 
 

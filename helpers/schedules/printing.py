@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from helpers.schedules.operation import Unwind
 from helpers.schedules.workers import current
 
 
@@ -37,10 +38,20 @@ class _Stream:
 
 @contextmanager
 def captured() -> Iterator[None]:
-    """Within this, explored threads print into their execution's `output`."""
+    """Within this, explored threads print into their execution's `output`.
+
+    A finalizer in which a thread's schedule ends is ended by an exception that says nothing to anybody.
+    """
     real = sys.stdout, sys.stderr
     ours = _Stream(sys.stdout), _Stream(sys.stderr)
+    real_hook = sys.unraisablehook
+
+    def said(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, Unwind):
+            real_hook(unraisable)
+
     sys.stdout, sys.stderr = ours
+    sys.unraisablehook = said
     try:
         yield
     finally:
@@ -49,3 +60,5 @@ def captured() -> Iterator[None]:
             sys.stdout = real[0]
         if sys.stderr is ours[1]:
             sys.stderr = real[1]
+        if sys.unraisablehook is said:
+            sys.unraisablehook = real_hook

@@ -40,6 +40,10 @@ from helpers.schedules.execution import Site
 
 Note = tuple[str, Site | None]
 
+_WEAK = ("weakref", "_weakref", "_weakrefset")
+# A generator with one of these has something to do when it goes before it has come to its end.
+_WITH_AN_END = (ast.With, ast.Try, getattr(ast, "TryStar", ast.Try))
+
 _MOST = 1000  # of what a container holds is looked at
 
 _HELPERS = str(Path(__file__).resolve().parent.parent) + os.sep
@@ -100,6 +104,7 @@ class Reached:
         attributes: the names of all attributes that any of them assigns; None if they assign names made at
         run time.
         globals: by the `id` of a module's namespace, the global variables that any of them assigns.
+        notices_going: whether the program can notice when an object goes (see `lifetimes`).
     """
 
     def __init__(self) -> None:
@@ -107,6 +112,7 @@ class Reached:
         self.notes: dict[Note, None] = {}
         self.attributes: set[str] | None = set()
         self.globals: dict[int, set[str]] = {}
+        self.notices_going = False
         self._seen: dict[int, Any] = {}
         self._waiting: collections.deque[Any] = collections.deque()
 
@@ -205,6 +211,8 @@ class Reached:
             return
         self.functions[function] = tree
         self._assigned(tree, function)
+        if tree.scope.generates and any(isinstance(node, _WITH_AN_END) for node in ast.walk(tree)):  # type: ignore[union-attr]
+            self.notices_going = True
         if not taken_along:
             self._named(code, function.__globals__)
 
@@ -215,6 +223,7 @@ class Reached:
         modules = [sys.modules[name] for name in mentioned if isinstance(sys.modules.get(name), ModuleType)]
         for name in mentioned:
             found = names.get(name)
+            self.notices_going = self.notices_going or _module_of(name, found) in _WEAK
             if isinstance(found, ModuleType):
                 modules.append(found)
             elif found is not None:
@@ -237,6 +246,8 @@ class Reached:
                     self._waiting.append(base)
             return
         self._waiting.extend(tuple(vars(found).values()))
+        if "__del__" in vars(found):
+            self.notices_going = True
         if taken_along:
             return
         self._waiting.extend(found.__mro__[1:])
@@ -306,6 +317,16 @@ def _constant_name(name: ast.Name, tree: ast.AST) -> bool:
                 and isinstance(node.args[1], ast.Constant)
             )
     return False
+
+
+def _module_of(name: str, found: Any) -> str:
+    """The module that a name in the program's code is about."""
+    if found is None:
+        return name  # it may be imported where it is used
+    if isinstance(found, ModuleType):
+        return found.__name__
+    kind = found if isinstance(found, (type, FunctionType, BuiltinFunctionType)) else type(found)
+    return kind.__module__ or ""
 
 
 @functools.lru_cache(1000)

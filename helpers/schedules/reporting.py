@@ -137,22 +137,29 @@ def progress(spot: Spot) -> bool:
     return True
 
 
-def again(spot: Spot, unread: frozenset[str]) -> None:
+def again(loop: object, spot: Spot, unread: frozenset[str]) -> None:
     """One more turn of a `while` begins, in a function that does not look at these variables."""
     execution = current()
     if execution is not None:
-        execution.again(sys._getframe(1), spot.site, unread)
+        execution.again(loop, sys._getframe(1), spot.site, unread)
 
 
-def counted(spot: Spot, unread: frozenset[str], function: Any) -> None:
+def counted(loop: object, spot: Spot, unread: frozenset[str], function: Any) -> None:
     """One more turn of a `for` over what a function gave: if that is `itertools.count`, as of a `while`."""
     execution = current()
     if execution is None:
         return
     if function is itertools.count:
-        execution.again(sys._getframe(1), spot.site, unread)
+        execution.again(loop, sys._getframe(1), spot.site, unread)
     else:
         execution.progress(sys._getframe(1), spot.site)
+
+
+def finalized(held: Any, spot: Spot) -> None:
+    """The `__del__` of an object begins."""
+    execution = current()
+    if execution is not None:
+        execution.watches.finalized(held, spot.site)
 
 
 def not_followed(spot: Spot) -> None:

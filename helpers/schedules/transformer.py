@@ -650,8 +650,9 @@ class Rewriter(ast.NodeTransformer):
             return self.visit(node)  # type: ignore[no-any-return]
         return self.report(as_a_whole.each, self.visit(node), self.spot(node), at=node)
 
-    def visit_For(self, node: ast.For) -> ast.For:
+    def visit_For(self, node: ast.For) -> ast.For | list[ast.stmt]:
         counts = _count_of(node.iter)
+        loop = self.hidden()
         if counts is None:
             node.iter = self.gone_through(node.iter)
             going_on: ast.expr = self.report(reporting.progress, self.spot(node, "", "for"), at=node)
@@ -660,7 +661,7 @@ class Rewriter(ast.NodeTransformer):
             node.iter = self.report(
                 as_a_whole.each_from_call, self.visit(node.iter), counts, spot, at=node.iter
             )
-            going_on = self.turn(reporting.counted, node, copy.deepcopy(counts))
+            going_on = self.turn(reporting.counted, loop, node, copy.deepcopy(counts))
         head: list[ast.stmt] = [placed(ast.Expr(going_on), node)]
         if isinstance(node.target, ast.Name) and self.simple(node.target):
             target: ast.expr = node.target
@@ -675,22 +676,29 @@ class Rewriter(ast.NodeTransformer):
         node.target = target
         node.body = [*head, *self.visit_each(node.body)]
         node.orelse = self.visit_each(node.orelse)
-        return node
+        return node if counts is None else self.known_by(loop, node)
 
-    def visit_While(self, node: ast.While) -> ast.While:
-        turn = self.turn(reporting.again, node)
+    def visit_While(self, node: ast.While) -> list[ast.stmt]:
+        loop = self.hidden()
+        turn = self.turn(reporting.again, loop, node)
         node.test = placed(ast.BoolOp(ast.Or(), [turn, self.truth(node.test)]), node.test)
         node.body = self.visit_each(node.body)
         node.orelse = self.visit_each(node.orelse)
-        return node
+        return self.known_by(loop, node)
 
-    def turn(self, hook: Callable[..., Any], node: ast.For | ast.While, *args: ast.expr) -> ast.expr:
+    def known_by(self, loop: str, node: ast.For | ast.While) -> list[ast.stmt]:
+        """A loop that is known by an object in a hidden variable."""
+        made = self.report(object, at=_place_of(node))
+        return [placed(ast.Assign([_store(loop, node)], made), _place_of(node)), node, _delete(loop, node)]
+
+    def turn(
+        self, hook: Callable[..., Any], loop: str, node: ast.For | ast.While, *args: ast.expr
+    ) -> ast.expr:
         """The report of a turn of a loop in which a thread may spin."""
         kind = "while" if isinstance(node, ast.While) else "for"
         at = node.test if isinstance(node, ast.While) else node
-        return self.report(
-            hook, self.spot(node, "", kind), self.constant(self.scope.unread(), node), *args, at=at
-        )
+        unread = self.constant(self.scope.unread(), node)
+        return self.report(hook, _load(loop, at), self.spot(node, "", kind), unread, *args, at=at)
 
     def visit_If(self, node: ast.If) -> ast.If:
         node.test = self.truth(node.test)
@@ -899,6 +907,10 @@ class Rewriter(ast.NodeTransformer):
             node.body = [node.body[0], *self.visit_each(node.body[1:])]
         else:
             node.body = self.visit_each(node.body)
+        if not isinstance(node, ast.Lambda) and node.name == "__del__" and node.args.args:
+            held = _load(node.args.args[0].arg, node.body[0])
+            said = self.report(reporting.finalized, held, self.spot(node, "", "__del__"), at=node.body[0])
+            node.body.insert(0, placed(ast.Expr(said), node.body[0]))
         if self.scope.generates and not isinstance(node, ast.Lambda):
             last = node.body[-1]
             node.body.append(placed(ast.Expr(self.leaving(None, last)), last))
