@@ -427,9 +427,16 @@ def _method(
         if _method_by_key(execution, spot, owner, name, args, kind) and name in ("get", "__getitem__"):
             execution.saw(dict.get(owner, args[0]))
         return function, args
-    places = size(owner) if name == "__len__" else containers.whole(owner)
-    if name in containers.TAKES_APART:
-        args = tuple(_beside(spot, each, places) for each in args)
+    if name == "__len__":
+        places = size(owner)
+    elif _compares(name, args, keywords):
+        places = containers.deep(owner)
+    else:
+        places = containers.whole(owner)
+    if name in _COMPARES:
+        places += containers.all_in(args)
+    elif name in containers.TAKES_APART:
+        args = tuple(_beside(spot, each, places, kind.keyed) for each in args)
     stepped = report(execution, places, does, spot)
     if stepped:
         if not does or name in ("append", "add"):
@@ -441,13 +448,20 @@ def _method(
     return function, args
 
 
-def _beside(spot: Spot, given: Any, places: list[Place]) -> Any:
-    """Add what a method takes from another container to what it touches."""
+def _compares(name: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
+    """Whether a method compares what the container holds, and that may be containers."""
+    if name == "sort":
+        return keywords.get("key") is None
+    return name in _COMPARES and not all(map(containers.plain, args))
+
+
+def _beside(spot: Spot, given: Any, places: list[Place], pairs: bool) -> Any:
+    """Add what a method takes from another container to what it touches; a dictionary takes pairs apart."""
     if not hasattr(type(given), "keys"):
         given = entered(given)
     if containers.calls_back(given):
         return stepwise(given, spot)
-    places += containers.gone_through(given)
+    places += containers.deep(given) if pairs else containers.gone_through(given)
     return given
 
 
@@ -457,7 +471,7 @@ def _runs_program(name: str, owner: Any, kind: Kind, args: tuple[Any, ...], keyw
         return _ordered_by_program(owner, keywords)
     if name in _COMPARES:
         return not _alike((*kind.base.__iter__(owner), *args), "__eq__")  # type: ignore[attr-defined]
-    return any(type(each) is map for each in args)
+    return any(map(containers.calls_back, args))
 
 
 def _ordered_by_program(elements: Iterable[Any], keywords: dict[str, Any]) -> bool:
@@ -521,7 +535,10 @@ def _method_of_other(
         read_by_name(execution, owner, args[0], spot, True)
         return args
     if type_ in containers.VIEWS and name not in ("keys", "values", "items"):
-        report(execution, containers.gone_through(owner), False, spot)
+        report(execution, containers.all_in((owner, *args)), False, spot)
+        return args
+    if issubclass(type_, tuple) and name in _COMPARES:
+        report(execution, containers.all_in((owner, *args)), False, spot)
         return args
     if name == "__next__" or type_ is GeneratorType:
         if type_ is GeneratorType or containers.is_iterator(type_):
@@ -589,9 +606,13 @@ _UNCHANGING = {
 
 
 def _consumes(
-    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+    execution: Execution,
+    spot: Spot,
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+    reads: Callable[[Any], list[Place]] = containers.gone_through,
 ) -> tuple[Any, ...]:
-    """`list(x)`, `sum(x)`: goes through all of what it is given."""
+    """`list(x)`: goes through all of what it is given; `reads` says what it reads then."""
     places: list[Place] = []
     given = list(args)
     alone: list[Place] = []
@@ -604,7 +625,7 @@ def _consumes(
             continue
         if containers.is_iterator(type(each)):
             alone.append((each, None))
-        places += containers.gone_through(each)
+        places += reads(each)
     if alone:
         report(execution, alone, True, spot)
     if report(execution, places, False, spot):
@@ -619,15 +640,31 @@ def _goes_through(
     return _consumes(execution, spot, tuple(map(entered, args)), keywords)
 
 
+def _takes_apart(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`dict(x)`: goes through what it is given, and looks into what is in that: pairs."""
+    return _consumes(execution, spot, args, keywords, containers.deep)
+
+
+def _looks_into(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`sum(x)`, `sorted(x)`, `any(x)`: adds up, compares, or asks for the truth of what is in it."""
+    reads = containers.deep if keywords.get("key") is None else containers.gone_through
+    return _consumes(execution, spot, tuple(map(entered, args)), keywords, reads)
+
+
 def _with_key(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     """`max(x, key=f)`: goes through it with code of the program in between."""
     if len(args) != 1:
-        return _shows(execution, spot, args, keywords)
+        report(execution, containers.all_in(args), False, spot)
+        return args
     if containers.in_python(keywords.get("key")) or not _compared_quietly(args[0]):
         return (stepwise(args[0], spot),)
-    return _consumes(execution, spot, args, keywords)
+    return _looks_into(execution, spot, args, keywords)
 
 
 def _compared_quietly(held: Any) -> bool:
@@ -791,7 +828,7 @@ def _changes_first(
     if not args or kind_of(type(args[0])) is None:
         return args
     runs_program = _ordered_by_program(itertools.chain(args[0], args[1:]), keywords)
-    if report(execution, containers.whole(args[0]), True, spot) and runs_program:
+    if report(execution, containers.all_in(args), True, spot) and runs_program:
         execution.cannot_follow(f"{spot.name} runs the program's own code while it is under way", spot.site)
     return args
 
@@ -803,7 +840,7 @@ def _given_away(
     execution.progress()
     places: list[Place] = []
     for each in (*args, *keywords.values()):
-        for source in containers.sources(each):
+        for source in [each] if issubclass(type(each), tuple) else containers.sources(each):
             places += containers.deep(source)
     if places and report(execution, places, True, spot):
         name = getattr(function, "__qualname__", None) or repr(function)
@@ -876,15 +913,13 @@ _ITERATORS = [
 ]  # fmt: skip
 
 _FUNCTIONS: dict[Any, _Handler] = {
+    **dict.fromkeys((bytes, bytearray, array.array), _consumes),
+    **dict.fromkeys((dict, collections.OrderedDict, collections.defaultdict), _takes_apart),
     **dict.fromkeys(
-        (dict, bytes, bytearray, array.array, collections.OrderedDict, collections.defaultdict),
-        _consumes,
-    ),
-    **dict.fromkeys(
-        (list, tuple, set, frozenset, collections.deque, any, all, sorted, sum, itertools.product,
-         itertools.permutations, itertools.combinations),
+        (list, tuple, collections.deque, itertools.product, itertools.permutations, itertools.combinations),
         _goes_through,
     ),
+    **dict.fromkeys((set, frozenset, any, all, sorted, sum), _looks_into),
     **dict.fromkeys((min, max), _with_key),
     functools.reduce: _first_is_callable,
     datetime.timedelta: _takes_time,

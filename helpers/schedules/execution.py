@@ -483,8 +483,7 @@ class Execution:
 
     def label(self, about: Any) -> int:
         """A number for an object, the same in every replay."""
-        number = self._labels.numbers.get(id(about))
-        return self._labels.give(about) if number is None else number
+        return self._labels.label(about)
 
     def name(self, about: Any) -> str:
         """What the program calls an object."""

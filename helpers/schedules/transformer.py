@@ -176,7 +176,7 @@ class Rewriter(ast.NodeTransformer):
 
     def fresh(self, node: ast.expr) -> bool:
         """Whether an expression makes a container that nobody else can have, without a step."""
-        return isinstance(node, (ast.List, ast.Set)) and all(map(self.quiet, node.elts))
+        return isinstance(node, (ast.List, ast.Set)) and all(map(_is_constant, node.elts))
 
     def watches(self, attribute: str) -> bool:
         if self.attributes is None or attribute in queues.KEPT or attribute in by_name.KEPT_INSIDE:
@@ -465,7 +465,7 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(test, (ast.In, ast.NotIn)):
             return self.membership(node, node.left, right)
         operation = _COMPARING.get(type(test))
-        if operation is None or isinstance(node.left, ast.Constant) or isinstance(right, ast.Constant):
+        if operation is None or _is_constant(node.left) or _is_constant(right):
             return self.generic_visit(node)  # type: ignore[return-value]
         return self.operated(
             node, operation, node.left, right, lambda left: ast.Compare(left, node.ops, [right])
@@ -490,7 +490,10 @@ class Rewriter(ast.NodeTransformer):
 
     def membership(self, node: ast.Compare, element: ast.expr, held: ast.expr) -> ast.expr:
         spot = self.spot(held)
-        if isinstance(held, (ast.Tuple, ast.List, ast.Set, ast.Constant)):
+        # A container that is compared with what is none is not looked into.
+        if isinstance(held, ast.Constant) or (
+            isinstance(held, (ast.Tuple, ast.List, ast.Set)) and all(map(_is_constant, held.elts))
+        ):
             return self.generic_visit(node)  # type: ignore[return-value]
         if self.quiet(element):
             right = self.report(as_a_whole.member, self.visit(held), element, spot, at=held)
@@ -1007,6 +1010,14 @@ def _flat(targets: Sequence[ast.expr]) -> Iterator[ast.expr]:
 
 def _is_number(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, (int, float, complex))
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """Whether an expression is a number, a text or the like: no container is compared with it by content."""
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.operand, ast.Constant)
+    # Only with bytes, a `bytearray` is.
+    return isinstance(node, ast.Constant) and not isinstance(node.value, bytes)
 
 
 def _keeps(function: ast.expr) -> bool:

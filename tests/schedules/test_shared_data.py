@@ -12,6 +12,7 @@ import copy
 import ctypes
 import dataclasses
 import functools
+import heapq
 import itertools
 import json
 import operator
@@ -106,7 +107,7 @@ def add_one(thing):
 
 NAMES = {
     module.__name__: module
-    for module in (collections, contextlib, copy, ctypes, dataclasses, functools, itertools, json, operator,
+    for module in (collections, contextlib, copy, ctypes, dataclasses, functools, heapq, itertools, json, operator,
                    pickle, queue, threading, types, weakref)
 } | {thing.__name__: thing for thing in (Record, Thing, Kept, Strict, Curious, Owned, add_one)}  # fmt: skip
 
@@ -190,6 +191,41 @@ SEEN = {
     "a copied method": Program("s = []", "copy.copy(s.append)(1)", "got.append(len(s))", "got", {"[0]", "[1]"}),
     "a method copied deep is the same": Program("s = []", "copy.deepcopy({'add': s.append})['add'](1)", "got.append(len(s))", "got", {"[0]", "[1]"}),
     "a pickled method": Program("s = [1]", "got.append(pickle.loads(pickle.dumps(s.copy))())", "got.append(0)", "got", {"[[1], 0]", "[0, [1]]"}),
+    # What is compared, added up or taken apart may itself hold what is shared.
+    "a list in a literal": Program("a = [0]", "got.append(a in [[0]])", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "in a literal of shared lists": Program("a = [1]", "got.append([0] not in (a, [2]))", "a[0] = 0", "got", {"[True]", "[False]"}),
+    "in a tuple": Program("a = [1]\nt = (a,)", "got.append([0] in t)", "a[0] = 0", "got", {"[True]", "[False]"}),
+    "a list in a list": Program("a = [0]\ns = [[0]]", "got.append(a in s)", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "in a list of shared lists": Program("s = [[1]]\na = s[0]", "got.append([0] in s)", "a[0] = 0", "got", {"[True]", "[False]"}),
+    "in values()": Program("a = [0]\nd = {1: [0]}", "got.append(a in d.values())", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "operator.contains": Program("a = [0]", "got.append(operator.contains([[0]], a))", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "__contains__": Program("a = [0]\ns = [[0]]", "got.append(s.__contains__(a))", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "count": Program("a = [0]\ns = [[0]]", "got.append(s.count(a))", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "count of a deque": Program("a = [0]\ns = collections.deque([[0]])", "got.append(s.count(a))", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "count of a tuple": Program("a = [1]\nt = (a,)", "got.append(t.count([0]))", "a[0] = 0", "got", {"[0]", "[1]"}),
+    "index": Program("a = [0]\ns = [[1], [0]]", "got.append(s.index(a))", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "index of a tuple": Program("a = [1]\nt = (a, [0])", "got.append(t.index([0]))", "a[0] = 0", "got", {"[0]", "[1]"}),
+    "remove": Program("a = [0]\ns = [[1], [0]]", "s.remove(a)\ngot.append(s)", "a[0] = 1", "got", {"[[[0]]]", "[[[1]]]"}),
+    "== a literal of shared lists": Program("a = [0]\ns = [[0]]", "got.append(s == [a])", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "== bytes": Program("b = bytearray(b'a')", "got.append(b == b'a')", "b[0] = 98", "got", {"[True]", "[False]"}),
+    "__eq__": Program("s = [[0]]\na = s[0]", "got.append([[0]].__eq__(s))", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "a named tuple compared": Program("P = collections.namedtuple('P', 'x')\np = P([0])", "got.append(p == P([0]))", "p.x[0] = 1", "got", {"[True]", "[False]"}),
+    "a namespace compared": Program("x = types.SimpleNamespace(n=0)", "got.append(x == types.SimpleNamespace(n=0))", "x.n = 1", "got", {"[True]", "[False]"}),
+    "repr of a namespace": Program("x = types.SimpleNamespace(n=0)", "got.append(repr(x)[-2])", "x.n = 1", "got", {"['0']", "['1']"}),
+    "sum of lists": Program("a, b = [0], [1]", "got.extend(sum((a, b), []))", "a.append(5)", "got", {"[0, 1]", "[0, 5, 1]"}),
+    "dict of pairs": Program("a = [1, 2]", "got.append(dict([a])[1])", "a[1] = 3", "got", {"[2]", "[3]"}),
+    "update by pairs": Program("a = [1, 2]\nd = {}", "d.update([a])\ngot.append(d)", "a[1] = 3", "got", {"[{1: 2}]", "[{1: 3}]"}),
+    "sorted": Program("a, b = [0], [1]", "got.append(sorted((a, b))[0] is a)", "a[0] = 2", "got", {"[True]", "[False]"}),
+    "sort": Program("a, b = [0], [1]\ns = [a, b]", "s.sort()\ngot.append(s[0] is a)", "a[0] = 2", "got", {"[True]", "[False]"}),
+    "min of a list": Program("a, b = [0], [1]", "got.append(min([a, b]) is a)", "a[0] = 2", "got", {"[True]", "[False]"}),
+    "heappush": Program("a = [0]\ns = [a]", "heapq.heappush(s, [1])\ngot.append(s[0] is a)", "a[0] = 2", "got", {"[True]", "[False]"}),
+    "any": Program("a = []", "got.append(any([a]))", "a.append(1)", "got", {"[True]", "[False]"}),
+    "all": Program("a = []", "got.append(all((a,)))", "a.append(1)", "got", {"[True]", "[False]"}),
+    "set of map of tuple": Program("a = [0]\nrows = [a]", "got.append(set(map(tuple, rows)))", "a[0] = 1", "got", {"[{(0,)}]", "[{(1,)}]"}),
+    "extend by map of tuple": Program("a = [0]\nrows = [a]", "got.extend(map(tuple, rows))", "a[0] = 1", "got", {"[(0,)]", "[(1,)]"}),
+    "filter of none": Program("a = []\nrows = [a]", "got.append(len(list(filter(None, rows))))", "a.append(1)", "got", {"[0]", "[1]"}),
+    "groupby": Program("a = [0]\nrows = [a, [0]]", "got.append(len(list(itertools.groupby(rows))))", "a[0] = 1", "got", {"[1]", "[2]"}),
+    "accumulate": Program("a = [0]\nrows = [a, [2]]", "got.append(list(itertools.accumulate(rows))[1])", "a[0] = 1", "got", {"[[0, 2]]", "[[1, 2]]"}),
     "a name of a Thread": Program("t = threading.Thread(name='a')", "t.name = 'b'", "got.append(t.name)", "got", {"['a']", "['b']"}),
 }  # fmt: skip
 
