@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import queue
 import threading
 import weakref
@@ -93,7 +94,7 @@ _INHERITED = 3  # in the instance, else in a class
 _CLASS = 4  # the object is a class
 _MODULE = 5  # the object is a module
 _OF_QUEUE = 6  # it is what a queue keeps inside
-_OF_PRIMITIVE = 7  # it is what another primitive keeps inside
+_OF_PRIMITIVE = 7  # it is what another primitive, or a function, keeps inside
 _REPLACES_ALL = 8  # it stands for all attributes
 _OF_ANOTHER = 9  # the object is a weak proxy
 
@@ -125,8 +126,10 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
     intercept = "__setattr__" if write else "__getattribute__"
     if not past_own and isinstance(getattr(type_, intercept), FunctionType):
         return NOTHING
-    if name in ("__dict__", "__class__") and write:
+    if write and name in ("__dict__", "__class__", *_REPLACED.get(type_, ())):
         return _REPLACES_ALL
+    if type_ is FunctionType and name == "__kwdefaults__":
+        return _OF_PRIMITIVE
     found = next((vars(base)[name] for base in type_.__mro__ if name in vars(base)), _MISSING)
     if issubclass(type_, type):
         return NOTHING if hasattr(type(found), "__set__") else _CLASS
@@ -149,7 +152,10 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
 # What the primitives of CPython keep, under names that are not meant for programs.
 KEPT_INSIDE = {
     "_value", "_flag", "_waiters", "_owner", "_count", "_state", "_work_queue", "_threads", "_shutdown",
+    "__kwdefaults__",
 }  # fmt: skip
+# What a call, or looking up an attribute, uses without a word.
+_REPLACED = {FunctionType: ("__code__", "__defaults__", "__kwdefaults__"), type: ("__bases__",)}
 _PRIMITIVES = {
     threading.Semaphore, threading.BoundedSemaphore, threading.Event, threading.Condition, threading.Barrier,
     futures.Future, futures.ThreadPoolExecutor,
@@ -183,7 +189,8 @@ def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spo
         queues.look_inside(held, name, False, spot.site, spot.reads)
         return
     if how == _OF_PRIMITIVE:
-        what = f"{spot.name} is what the primitive keeps inside: who changes it is not seen"
+        whose = "function" if type(held) is FunctionType else "primitive"
+        what = f"{spot.name} is what the {whose} keeps inside: who changes it is not seen"
         execution.cannot_follow(what, spot.site)
         return
     if how <= _SLOT:
@@ -299,7 +306,7 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_
     if how == _OF_QUEUE:
         queues.look_inside(held, name, True, spot.site, spot.writes)
         return
-    if how >= _OF_PRIMITIVE:
+    if how >= _OF_PRIMITIVE or held is builtins:
         execution.cannot_follow(f"{spot.name} is set: what that does to others is not seen", spot.site)
         return
     places = places_of_attribute(held, name, how, True)

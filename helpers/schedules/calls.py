@@ -80,7 +80,7 @@ from helpers.schedules.by_name import (
 from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model.readings import CONVERSIONS, are_told
-from helpers.schedules.reaching import CACHED, frame_of_program, is_own
+from helpers.schedules.reaching import CACHED, frame_of_program, is_own, made_by_library
 from helpers.schedules.reaching import class_is_own as is_own_class
 from helpers.schedules.reporting import (
     Spot,
@@ -138,6 +138,8 @@ def _needs_no_look(function: Any, spot: Spot) -> bool:
     """Whether what a function is given says nothing of what it touches; found out once for each."""
     if type(function) is FunctionType:
         if is_own(function.__code__.co_filename):
+            if made_by_library(function):
+                return False
             _find_late(function, spot)
         elif function in _FUNCTIONS or function in _THAT_CHANGE or not _only_keeps(function):
             return False
@@ -343,6 +345,9 @@ def _announce(
         if type(function.__func__) is FunctionType and _needs_no_look(function.__func__, spot):
             return function, args
         owner = function.__self__
+        if made_by_library(function.__func__):
+            _of_record(execution, spot, function.__name__, (owner, *args))
+            return function, args
         if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
             report(execution, [(owner, None)], True, spot)
         elif isinstance(owner, _STATEFUL) or not _only_keeps(type(owner)):
@@ -379,7 +384,10 @@ def _announce(
         handler = None
     if handler is not None:
         return function, handler(execution, spot, args, keywords)
-    if type_ is FunctionType:
+    if type_ is FunctionType and made_by_library(function):
+        _of_record(execution, spot, function.__name__, args)
+        given_away = False
+    elif type_ is FunctionType:
         given_away = not _needs_no_look(function, spot)
     elif function is int or function is float:
         return CONVERSIONS[function] if are_told(args) else function, args
@@ -566,6 +574,15 @@ def _method_of_other(
             f"{type_.__name__}.{name} is written in C: what it shares is not seen", spot.site
         )
     return args
+
+
+def _of_record(execution: Execution, spot: Spot, name: str, given: tuple[Any, ...]) -> None:
+    """A method that `dataclass` has written: its `__init__` sets all fields, the others read them."""
+    if name == "__init__" and given and containers.is_record(type(given[0])):
+        fields: list[Place] = [(given[0], field) for field in type(given[0]).__dataclass_fields__]
+        report(execution, fields, True, spot)
+    else:
+        report(execution, containers.all_in(given), False, spot)
 
 
 def _read_fields(

@@ -61,6 +61,7 @@ _TAKEN_ALONG: tuple[type, ...] = (
     collections.Counter,
     collections.UserDict,
     collections.UserList,
+    collections.UserString,
     collections.ChainMap,
     functools.cached_property,
 )
@@ -198,7 +199,7 @@ class Reached:
         self._waiting.extend(function.__defaults__ or ())
         self._waiting.extend((function.__kwdefaults__ or {}).values())
         self._waiting.extend(vars(function).values())
-        if _made_by_library(function):
+        if made_by_library(function):
             return
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             self.note(f"async function {function.__qualname__} is not followed", sources.first_line(code))
@@ -223,7 +224,11 @@ class Reached:
         modules = [sys.modules[name] for name in mentioned if isinstance(sys.modules.get(name), ModuleType)]
         for name in mentioned:
             found = names.get(name)
-            self.notices_going = self.notices_going or _module_of(name, found) in _WEAK
+            origin = _module_of(name, found)
+            self.notices_going = self.notices_going or origin in _WEAK
+            if origin.partition(".")[0] == "numpy":
+                what = "numpy's arrays are not followed: what threads do to one at the same time is not seen"
+                self.note(what, sources.first_line(code))
             if isinstance(found, ModuleType):
                 modules.append(found)
             elif found is not None:
@@ -274,7 +279,7 @@ class Reached:
             if isinstance(node, ast.Attribute):
                 if not isinstance(node.ctx, ast.Load):
                     self._assigns(scope.mangled(node.attr))
-                elif node.attr in ("__setattr__", "__delattr__", "__dict__"):
+                elif node.attr in ("__setattr__", "__delattr__", "__dict__") or _initializes_again(node):
                     self.attributes = None
             elif isinstance(node, ast.Name):
                 if node.id in ("setattr", "delattr", "vars", "globals", "exec", "eval"):
@@ -305,6 +310,13 @@ class Reached:
         if attributes is None:
             return lambda name: name in assigned or name in names or not hasattr(builtins, name)
         return lambda name: name in assigned or (name in names and name in attributes)
+
+
+def _initializes_again(node: ast.Attribute) -> bool:
+    """Whether `__init__` is called by name: that of a data class sets attributes that no text shows."""
+    return node.attr == "__init__" and not (
+        isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name)
+    )
 
 
 def _constant_name(name: ast.Name, tree: ast.AST) -> bool:
@@ -373,12 +385,12 @@ def _has_taken_along(module: ModuleType) -> bool:
     return any(each.__module__ == module.__name__ for each in _TAKEN_ALONG)
 
 
-def _made_by_library(function: FunctionType) -> bool:
+def made_by_library(function: FunctionType) -> bool:
     """Whether the standard library made it from text of its own: a data class's methods, a named tuple's."""
     return function.__code__.co_filename == "<string>" and (
         "__create_fn__" in function.__qualname__
         or "__dataclass" in function.__qualname__
-        or function.__module__.startswith(("namedtuple_", "collections", "dataclasses"))
+        or (function.__module__ or "").startswith(("namedtuple_", "collections", "dataclasses"))
         or function.__name__ in _GENERATED
     )
 

@@ -6,6 +6,7 @@ of them is missing, an access was not seen.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import contextlib
 import copy
@@ -25,6 +26,7 @@ import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy
 import pytest
 
 from helpers import every_schedule
@@ -107,8 +109,8 @@ def add_one(thing):
 
 NAMES = {
     module.__name__: module
-    for module in (collections, contextlib, copy, ctypes, dataclasses, functools, heapq, itertools, json, operator,
-                   pickle, queue, threading, types, weakref)
+    for module in (builtins, collections, contextlib, copy, ctypes, dataclasses, functools, heapq, itertools, json, operator,
+                   numpy, pickle, queue, threading, types, weakref)
 } | {thing.__name__: thing for thing in (Record, Thing, Kept, Strict, Curious, Owned, add_one)}  # fmt: skip
 
 
@@ -136,9 +138,9 @@ def _gone_through(expression: str) -> str:
     return f"try: got.extend({expression})\nexcept RuntimeError: got.append('changed size')"
 
 
-def _added(setup: str, expression: str) -> Program:
+def _added(setup: str, expression: str, result: str = "thing.value") -> Program:
     """A number is added: "lost update", or both are there."""
-    return Program(setup, expression, expression, "thing.value", {"1", "2"})
+    return Program(setup, expression, expression, result, {"1", "2"})
 
 
 SEEN = {
@@ -226,6 +228,13 @@ SEEN = {
     "filter of none": Program("a = []\nrows = [a]", "got.append(len(list(filter(None, rows))))", "a.append(1)", "got", {"[0]", "[1]"}),
     "groupby": Program("a = [0]\nrows = [a, [0]]", "got.append(len(list(itertools.groupby(rows))))", "a[0] = 1", "got", {"[1]", "[2]"}),
     "accumulate": Program("a = [0]\nrows = [a, [2]]", "got.append(list(itertools.accumulate(rows))[1])", "a[0] = 1", "got", {"[[0, 2]]", "[[1, 2]]"}),
+    "a record initialized again": Program("x = Record()", "x.__init__(1)", "got.append(x.value)", "got", {"[0]", "[1]"}),
+    "a record initialized by its class": Program("x = Record()", "Record.__init__(x, 1)", "got.append(x.value)", "got", {"[0]", "[1]"}),
+    "__eq__ of a record": Program("x = Record()", "got.append(x.__eq__(Record()))", "x.value = 1", "got", {"[True]", "[False]"}),
+    "UserString": Program("x = collections.UserString('a')", "got.append((len(x), x == 'a'))", "x.data = 'b'", "got", {"[(1, True)]", "[(1, False)]"}),
+    "UserString in a text": Program("x = collections.UserString('a')", "got.append(f'{x}')", "x.data = 'b'", "got", {"['a']", "['b']"}),
+    "UserList": Program("x = collections.UserList()", "x.append(len(x))", "x.append(len(x))", "x.data", {"[0, 0]", "[0, 1]"}),
+    "UserDict": _added("thing = collections.UserDict(value=0)", "thing['value'] += 1", "thing['value']"),
     "a name of a Thread": Program("t = threading.Thread(name='a')", "t.name = 'b'", "got.append(t.name)", "got", {"['a']", "['b']"}),
 }  # fmt: skip
 
@@ -239,6 +248,14 @@ SAID = {
     "Semaphore._value": ("s = threading.Semaphore(0)", "got.append(s._value)", "s.release()", "s._value is what the primitive keeps inside"),
     "Event._flag": ("e = threading.Event()", "e._flag = True", "e.wait(1)", "e._flag is set: what that does to others is not seen"),
     "__dict__": ("x = Thing()", "x.__dict__ = {'value': 1}", "got.append(x.value)", "x.__dict__ is set"),
+    "__code__": ("f, g = lambda: 1, lambda: 2", "f.__code__ = g.__code__", "got.append(f())", "f.__code__ is set"),
+    "__defaults__": ("f = lambda x=1: x", "f.__defaults__ = (2,)", "got.append(f())", "f.__defaults__ is set"),
+    "__defaults__ by name": ("f = lambda x=1: x", "setattr(f, '__defaults__', (2,))", "got.append(f())", "f.__defaults__ is set"),
+    "__kwdefaults__": ("f = lambda *, x=1: x", "f.__kwdefaults__ = {'x': 2}", "got.append(f())", "f.__kwdefaults__ is set"),
+    "an item of __kwdefaults__": ("f = lambda *, x=1: x", "f.__kwdefaults__['x'] = 2", "got.append(f())", "f.__kwdefaults__ is what the function keeps inside"),
+    "__bases__": ("class A: n = 1\nclass B: n = 2\nclass C(A): pass", "C.__bases__ = (B,)", "got.append(C().n)", "C.__bases__ is set"),
+    "numpy": ("x = numpy.zeros(1)", "y = x\ny += 1", "got.append(float(x[0]))", "numpy's arrays are not followed"),
+    "numpy imported there": ("import numpy as n\nx = n.zeros(1)", "y = x\ny += 1", "got.append(float(x[0]))", "numpy's arrays are not followed"),
     "__class__": ("x = Thing()", "x.__class__ = Owned", "got.append(x)", "x.__class__ is set"),
 }  # fmt: skip
 
@@ -255,6 +272,13 @@ def test_what_is_not_seen_is_said_with_its_line(name):
     result = every_schedule(scenario(*program, result="got"))
     assert not result.exhausted
     assert any(note.startswith("Line ") and said in note for note in result.notes), result.notes
+
+
+def test_a_builtin_name_that_is_set_is_said(monkeypatch):
+    monkeypatch.setattr(builtins, "level", 0, raising=False)
+    result = every_schedule(scenario("", "builtins.level = 1", "got.append(level)", "got"))
+    assert not result.exhausted
+    assert any("builtins.level is set" in note for note in result.notes), result.notes
 
 
 def test_methods_that_abstract_classes_write_are_known_to_use_the_programs_own():
