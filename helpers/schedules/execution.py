@@ -28,7 +28,7 @@ that a `join` sees an ended thread. They happen as soon as they can.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers.schedules import interrupts, leftovers, lifetimes
@@ -78,7 +78,7 @@ class Task:
 
     Attributes:
         number: in order of start; 0 is the one that runs the scenario itself.
-        thread: the program's `threading.Thread`.
+        thread: the program's `threading.Thread`, or what tells the same of one that has ended.
         daemon: whether the program may end without it.
         op: what it does next when it is chosen; None while it runs.
         done: whether it has ended.
@@ -180,6 +180,7 @@ class Execution:
         "_left_over",
         "_lets_go",
         "_met",
+        "_numbers",
         "_others",
         "_racy",
         "around",
@@ -236,8 +237,9 @@ class Execution:
         self._alone = True  # whether no thread has been started
         self._racy = search.racy
         self._labels = lifetimes.Labels()
+        self._numbers = self._labels.numbers  # looked up very often
         self._lets_go = lifetimes.noticed
-        self.watches = lifetimes.Watches(self)
+        self.watches = lifetimes.Watches()
         self._met: dict[tuple[int, Hashable], _Met] = {}  # by number of the object, and part of it
         self._left_over: set[Hashable] = set()  # targets that still hold what another schedule left there
         self._before = search.before if search.before.begin() else None
@@ -269,10 +271,25 @@ class Execution:
         me.op = None
         if self.versions is not None and not operation.free:
             self._touch(me, operation)
+        if self._lets_go:
+            return self._perform(me, operation)
         if me.expires:
             me.expires = False
             return operation.expire()
         return operation.perform()
+
+    def _perform(self, me: Task, operation: Operation) -> Any:
+        """Perform an operation, which keeps nothing of the program's afterwards: the search keeps it."""
+        try:
+            if me.expires:
+                me.expires = False
+                return operation.expire()
+            return operation.perform()
+        finally:
+            for name in operation.given:
+                setattr(operation, name, None)
+            if me.turns is None:  # else the turn of a loop may still ask for its state
+                operation.object = None
 
     def access(self, about: Any, key: Hashable, write: int, site: Hashable, text: str) -> bool:
         """Say that shared data is about to be read or written; it is a step where threads meet.
@@ -340,7 +357,7 @@ class Execution:
         Args:
             site: None for one that is known to be racy: which of them it is does not matter any more.
         """
-        number = self._labels.numbers.get(id(about))
+        number = self._numbers.get(id(about))
         target = self.label(about) if number is None else number, key
         if self._alone:
             return target
@@ -400,7 +417,7 @@ class Execution:
 
     def number(self, about: Any) -> int | None:
         """The number of an object; None for one that has none yet."""
-        return self._labels.numbers.get(id(about))
+        return self._numbers.get(id(about))
 
     def _refuse_left_over(
         self, about: Any, key: Hashable, target: Hashable, write: int, site: Hashable, text: str
@@ -483,7 +500,8 @@ class Execution:
 
     def label(self, about: Any) -> int:
         """A number for an object, the same in every replay."""
-        return self._labels.label(about)
+        number = self._numbers.get(id(about))
+        return self._labels.give(about) if number is None else number
 
     def name(self, about: Any) -> str:
         """What the program calls an object."""
@@ -622,6 +640,9 @@ class Execution:
             self._others -= 1
         if self.unwinding:
             return self.hub.open
+        if self._lets_go and task.number:  # the main thread's object lasts
+            explored = getattr(task.thread, "_explored", None)
+            task.thread = SimpleNamespace(name=task.name, _explored=explored)
         if not self._others:
             self.search.look(self)
             return self.hub.open if self._daemons else self.over  # a daemon may still be there, to be ended
@@ -816,6 +837,7 @@ class Execution:
             self._labels.let_go()
             self._before.learn(self._labels)
         self._labels.clear()
+        self.watches.clear()
 
     def unwind(self) -> None:
         """End every task that is still parked."""

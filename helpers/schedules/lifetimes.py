@@ -1,13 +1,12 @@
 """How long the objects live that a schedule has met: as long as the program has them, and no longer.
 
 What threads share is known by its `id`, and that may be another object's as soon as the first has gone. So an
-object that has got a number is watched by a weak reference, which takes the number away when it goes. Thus it
-goes when it does in CPython: its `__del__` runs then, weak references to it die, and a generator gives back
-the lock that it holds.
+object that has got a number is kept until the schedule is over, if nobody can tell.
 
-Lists, dictionaries, variables of closures and iterators cannot be watched, so they are kept. If the program
-can notice when something goes, it is looked up before each access which of them nobody else has any more:
-those go, with all that they hold.
+Where the program notices when an object goes, by a `__del__`, a weak reference, or a generator that has
+something to do in the end, it has to go when it does in CPython. Then it is only watched, by a weak reference
+that takes the number away. Lists, dictionaries, variables of closures and iterators cannot be watched: before
+each access it is looked up which of them nobody else has any more, and those go, with all that they hold.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 # What is counted for an object in a list that nobody else has.
 (_KEPT_ALONE,) = map(getrefcount, [object()])
 
-# Whether the program notices when an object goes: by a `__del__`, a weak reference, or a generator that has
-# something to do in the end. Set while a program is rewritten.
+# Whether the program notices when an object goes. Set while a program is rewritten.
 noticed = False
 
 
@@ -58,7 +56,7 @@ class Labels:
         """A new number, for an object that has none."""
         number = self.numbers[id(about)] = self.given
         self.given += 1
-        if type(about).__weakrefoffset__:
+        if noticed and type(about).__weakrefoffset__:
             self._watched.append(ref(about, partial(self.numbers.pop, id(about))))
         else:
             self._kept.append(about)
@@ -114,12 +112,16 @@ class Watches:
     order: where that might matter, it is noted.
     """
 
-    __slots__ = ("_by_object", "_by_reference", "_execution")
+    __slots__ = ("_by_object", "_by_reference")
 
-    def __init__(self, execution: Execution) -> None:
-        self._execution = execution
+    def __init__(self) -> None:
         self._by_object: dict[int, _Watch] = {}
         self._by_reference: dict[int, _Watch] = {}
+
+    def clear(self) -> None:
+        """The schedule is over: let go of all."""
+        self._by_object.clear()
+        self._by_reference.clear()
 
     def watch(self, about: Any, runs: Site | None = None) -> _Watch:
         """The program will see that an object goes; `runs` is where it says what is called then.
@@ -129,7 +131,7 @@ class Watches:
         """
         if type(about) is MethodType:  # `weakref.WeakMethod` is about the object
             about = about.__self__
-        number = self._execution.label(about)
+        number = _running().label(about)
         known = self._by_object.get(number)
         if known is None:
             known = self._by_object[number] = _Watch()
@@ -139,7 +141,7 @@ class Watches:
 
     def refers(self, reference: ref[Any]) -> _Watch | None:
         """What is known of the object that a weak reference is to; None if it had gone before that."""
-        number = self._execution.label(reference)
+        number = _running().label(reference)
         known = self._by_reference.get(number)
         if known is None and (about := reference()) is not None:
             known = self._by_reference[number] = self.watch(about)
@@ -147,7 +149,7 @@ class Watches:
 
     def looked(self, reference: ref[Any], site: Site) -> None:
         """The running task is about to see whether an object is still there."""
-        execution = self._execution
+        execution = _running()
         known = self.refers(reference)
         if known is None or (known.gone is not None and execution.in_parallel(*known.gone)):
             if not execution.alone:
@@ -158,14 +160,14 @@ class Watches:
 
     def finalized(self, about: Any, site: Site) -> None:
         """The `__del__` of an object is about to run."""
-        execution = self._execution
+        execution = _running()
         number = execution.number(about)
         if not execution.alone and (number is None or execution.touched_in_parallel(number)):
             execution.cannot_follow(f"{type(about).__qualname__}.__del__{_WHO}", site)
 
     def _goes(self, number: int, reference: ref[Any]) -> None:
-        execution = self._execution
-        if current() is not execution or execution.unwinding:
+        execution = current()
+        if execution is None or execution.watches is not self or execution.unwinding:
             return
         known = self._by_object[number]
         me = execution.task
@@ -175,6 +177,12 @@ class Watches:
                 execution.cannot_follow(_WHETHER, site)
         if known.runs is not None and execution.touched_in_parallel(number):
             execution.cannot_follow(f"what is called when an object goes{_WHO}", known.runs)
+
+
+def _running() -> Execution:
+    execution = current()
+    assert execution is not None
+    return execution
 
 
 _WHETHER = "whether an object is still there for a weak reference is not tried in every order"

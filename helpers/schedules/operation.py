@@ -94,6 +94,7 @@ class Operation:
         scarce: whether what it waits for was taken by others (a lock, a permit, room in a queue), rather than
             to be given by them: waiting for that for ever is a deadlock, the other is a lost wake-up.
         free: performed as soon as it is ready, without a choice: it commutes with all that others can do.
+        given: the names of what the program has given it to be kept elsewhere, such as an item for a queue.
         opens: true of an operation before which no waiting `blocks` operation on the target could have been
             ready (the release of a lock before an acquisition). Saves the search from trying the impossible.
     """
@@ -106,6 +107,7 @@ class Operation:
     writes = True
     others: tuple[Hashable, ...] = ()
     written: tuple[Hashable, ...] = ()
+    given: tuple[str, ...] = ()
     blocks = False
     timed = False
     scarce = False

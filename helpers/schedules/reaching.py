@@ -212,8 +212,7 @@ class Reached:
             return
         self.functions[function] = tree
         self._assigned(tree, function)
-        if tree.scope.generates and any(isinstance(node, _WITH_AN_END) for node in ast.walk(tree)):  # type: ignore[union-attr]
-            self.notices_going = True
+        self.notices_going = self.notices_going or _notices_going(tree)
         if not taken_along:
             self._named(code, function.__globals__)
 
@@ -251,7 +250,7 @@ class Reached:
                     self._waiting.append(base)
             return
         self._waiting.extend(tuple(vars(found).values()))
-        if "__del__" in vars(found):
+        if any("__del__" in vars(base) for base in found.__mro__):
             self.notices_going = True
         if taken_along:
             return
@@ -339,6 +338,18 @@ def _module_of(name: str, found: Any) -> str:
         return found.__name__
     kind = found if isinstance(found, (type, FunctionType, BuiltinFunctionType)) else type(found)
     return kind.__module__ or ""
+
+
+@functools.lru_cache(1000)
+def _notices_going(tree: sources.Function) -> bool:
+    """Whether a function, or one within it, does something when an object goes, or itself as a generator."""
+    for node in ast.walk(tree):
+        if "__del__" in (getattr(node, "name", None), getattr(node, "id", None)):
+            return True
+        generates = isinstance(node, ast.FunctionDef) and node.scope.generates  # type: ignore[attr-defined]
+        if generates and any(isinstance(part, _WITH_AN_END) for part in ast.walk(node)):
+            return True
+    return False
 
 
 @functools.lru_cache(1000)

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import itertools
 import sys
+import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from helpers.schedules.containers import Place, Variables
@@ -98,12 +100,20 @@ def finished() -> None:
 
 # --- dictionaries that are somebody's attributes ---------------------------------------------------------
 
-_owners: dict[int, tuple[Any, Any]] = {}  # an instance's `__dict__` by its id: itself, and whose it is
+# An instance's `__dict__` by its id: itself, and what says whose it is, as long as that is there.
+_owners: dict[int, tuple[Any, Callable[[], Any]]] = {}
 
 
 def belongs_to(names: dict[str, Any], whose: Any) -> None:
     """Somebody has the dictionary with an object's attributes, or a module's variables."""
-    _owners[id(names)] = (names, whose)
+    if type(whose).__weakrefoffset__:
+        _owners[id(names)] = names, weakref.ref(whose, partial(_owners.pop, id(names)))
+    else:
+        _owners[id(names)] = names, partial(_itself, whose)
+
+
+def _itself(whose: Any) -> Any:
+    return whose
 
 
 def is_taken(names: dict[str, Any]) -> bool:
@@ -123,7 +133,7 @@ def _owned(about: Any, key: Any) -> Place:
     known = _owners.get(id(about))
     if known is None:
         return about, key
-    return known[1], key[0] if type(key) is tuple else key
+    return known[1](), key[0] if type(key) is tuple else key
 
 
 # --- loops and gaps ---------------------------------------------------------------------------------------

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import collections
+import copy
+import gc
+import queue
 import textwrap
 import threading
-import types
 import weakref
+from concurrent.futures import Future
 
 import pytest
 
@@ -48,8 +50,8 @@ def holding(lock):
 
 
 NAMES = {
-    "threading": threading, "weakref": weakref, "types": types, "collections": collections, "Node": Node,
-    "Ending": Ending, "Silent": Silent, "holding": holding, "together": together,
+    "threading": threading, "weakref": weakref, "queue": queue, "copy": copy, "gc": gc, "Future": Future,
+    "Node": Node, "Ending": Ending, "Silent": Silent, "holding": holding, "together": together,
 }  # fmt: skip
 
 
@@ -78,6 +80,12 @@ DROPPED = {
     "an object": "x = Node()\nx.steps = holding(lock)\nnext(x.steps)\ndel x",
     "a closure": "def run():\n    steps = None\n    steps = holding(lock)\n    def step(): return next(steps)\n    step()\nrun()",
     "a function with a while": "def run():\n    steps = holding(lock)\n    next(steps)\n    n = 0\n    while n < 1: n += 1\nrun()",
+    "an item of a queue": "steps = queue.Queue()\nsteps.put(holding(lock))\nnext(steps.get())",
+    "a queue": "steps = queue.SimpleQueue()\nsteps.put(holding(lock))\nnext(steps.get())\nsteps.put(1)",
+    "a result": "steps = Future()\nsteps.set_result(holding(lock))\nnext(steps.result())\ndel steps",
+    "a copied object": "x = Node()\nx.steps = [holding(lock)]\nnext(x.steps[0])\ny = copy.copy(x)\ndel x, y",
+    "a thread": "class Stepping(threading.Thread):\n    def run(self):\n        self.steps = holding(lock)\n        next(self.steps)\nt = Stepping()\nt.start()\nt.join()\ndel t",
+    "an argument of a thread": "t = threading.Thread(target=next, args=(holding(lock),))\nt.start()\nt.join()",
     "a while": "steps = holding(lock)\nnext(steps)\nn = 0\nwhile n < 1:\n    n += 1\n    steps = None\n    with lock: got.append(0)\ngot.clear()",
 }  # fmt: skip
 
@@ -103,7 +111,6 @@ ENDS = {
     "a weak reference": "x = Node()\nweak = weakref.ref(x)\nx.value = 1\ndel x\nif weak() is None: got.append('gone')",
     "a callback": "x = Node()\nweak = weakref.ref(x, lambda _: got.append('gone'))\nx.value = 1\ndel x",
     "finalize": "x = Node()\nweakref.finalize(x, got.append, 'gone')\nx.value = 1\ndel x",
-    "a weak dictionary": "all = weakref.WeakValueDictionary()\nx = all['x'] = Node()\nx.value = 1\ndel x\nif 'x' not in all: got.append('gone')",
     "a set": "x = {1}\nweak = weakref.ref(x)\nx.add(2)\ndel x\nif weak() is None: got.append('gone')",
 }  # fmt: skip
 
@@ -143,6 +150,8 @@ SAID = {
     "who drops what nobody touches": ("x = Silent()\nx, y = [x], [x]", "x.clear()", "y.clear()", "Silent.__del__ " + WHO),
     "who calls back": ("x = Node()\nweak = weakref.ref(x, print)\nx, y = [x], [x]", "x.pop().value = 1", "y.pop().value = 2", "what is called when an object goes " + WHO),
     "who finalizes": ("x = Node()\nweakref.finalize(x, print)\nx, y = [x], [x]", "x.pop().value = 1", "y.pop().value = 2", "what is called when an object goes " + WHO),
+    "what a weak dictionary has": ("x = Node()\nx.node = Node()\nall = weakref.WeakValueDictionary(a=x.node)", "got.append('a' in all)", "x.node = None", "what is still in a weakref.WeakValueDictionary"),
+    "what the collector finds": ("x = Node()\nx.me = x\nweak = weakref.ref(x)\ndel x", "gc.collect()", "got.append(weak())", "which objects gc.collect() finds is not followed"),
     "a proxy of a container": ("x = {1}\np = weakref.proxy(x)", "got.append(len(p))", "x.add(2)", "what is done through a weak proxy to set is not seen"),
 }  # fmt: skip
 
