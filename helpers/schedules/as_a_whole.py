@@ -22,12 +22,12 @@ from types import (
 from typing import Any
 
 from helpers.schedules import containers
-from helpers.schedules.by_key import item_of_other
+from helpers.schedules.by_key import item_of_other, set_item
 from helpers.schedules.by_name import namespace, namespace_taken, plain_places
 from helpers.schedules.containers import FLAT, Place, is_record, kind_of
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.reaching import class_is_own
-from helpers.schedules.reporting import Spot, report
+from helpers.schedules.reporting import Spot, finished, report
 
 # --- going through ---------------------------------------------------------------------------------------
 
@@ -341,6 +341,19 @@ def augment(spot: Spot, operation: Callable[[Any, Any], Any], left: Any, right: 
         if report(execution, places, True, spot) and bit_by_bit:
             execution.cannot_follow(f"{spot.name} is changed bit by bit while a generator runs", spot.site)
     return starmap(operation, ((left, right),))
+
+
+def set_slice(spot: Spot, value: Any, held: Any, key: Any) -> Iterator[Any]:
+    """`held[1:] = value`: goes through the value, and changes what is held; see `by_key.set_item`."""
+    execution = current()
+    kind = kind_of(type(held))
+    if execution is None or kind is None or "__setitem__" in kind.own:
+        return set_item(spot, value, held, key)
+    if containers.calls_back(value):
+        value = list(stepwise(value, spot))  # as the assignment does, before it changes anything
+    finished()
+    report(execution, [*containers.whole(held), *containers.gone_through(value)], True, spot)
+    return starmap(operator.setitem, ((held, key, value),))
 
 
 _IN_PLACE: dict[type, set[str]] = {

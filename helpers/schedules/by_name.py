@@ -11,6 +11,7 @@ from types import (
     FunctionType,
     MemberDescriptorType,
     ModuleType,
+    SimpleNamespace,
     WrapperDescriptorType,
 )
 from typing import Any
@@ -310,8 +311,8 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_
         execution.cannot_follow(f"{spot.name} is set: what that does to others is not seen", spot.site)
         return
     places = places_of_attribute(held, name, how, True)
-    if is_taken(namespace(held)) and name not in namespace(held):
-        places.append((held, None))  # another one, for who goes through its `__dict__`
+    if name not in namespace(held) and (type(held) is SimpleNamespace or is_taken(namespace(held))):
+        places.append((held, None))  # another one, for who goes through all of them
     if report(execution, places, True, spot) and execution.watched:
         will_have_written(execution, look_up, held, name)
     if how == _CLASS:

@@ -18,6 +18,7 @@ import copy
 import dataclasses
 import datetime
 import functools
+import gc
 import heapq
 import io
 import itertools
@@ -45,7 +46,7 @@ from types import (
 )
 from typing import Any
 
-from helpers.schedules import containers
+from helpers.schedules import containers, lifetimes
 from helpers.schedules.as_a_whole import (
     WITHOUT_CHANGE,
     before_step,
@@ -437,12 +438,14 @@ def _method(
         return function, args
     if name == "__len__":
         places = size(owner)
-    elif _compares(name, args, keywords):
+    elif _compares(name, args):
         places = containers.deep(owner)
     else:
         places = containers.whole(owner)
     if name in _COMPARES:
         places += containers.all_in(args)
+    elif name == "__setitem__" and type(args[0]) is slice:
+        places += containers.gone_through(args[1])
     elif name in containers.TAKES_APART:
         args = tuple(_beside(spot, each, places, kind.keyed) for each in args)
     stepped = report(execution, places, does, spot)
@@ -456,11 +459,9 @@ def _method(
     return function, args
 
 
-def _compares(name: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
+def _compares(name: str, args: tuple[Any, ...]) -> bool:
     """Whether a method compares what the container holds, and that may be containers."""
-    if name == "sort":
-        return keywords.get("key") is None
-    return name in _COMPARES and not all(map(containers.plain, args))
+    return name == "sort" or (name in _COMPARES and not all(map(containers.plain, args)))
 
 
 def _beside(spot: Spot, given: Any, places: list[Place], pairs: bool) -> Any:
@@ -526,12 +527,17 @@ def _method_of_other(
     refuse_real(owner)
     if type_ is str or type_ is bytes:
         if name == "join":
+            if type_ is bytes and not any(map(containers.calls_back, args)):
+                report(execution, containers.all_in(args), False, spot)
+                return args
             return tuple(consumed(execution, each, spot) for each in args)
         if name in ("format", "format_map", "__mod__"):
             for each in (*args, *keywords.values()):
                 shown(each, spot)
             if name != "__mod__":
                 _read_fields(execution, spot, owner, args, *args[:1] if name == "format_map" else [keywords])
+        else:  # a table for `translate`, or a `bytearray` to look for
+            report(execution, containers.all_in(args), False, spot)
         return args
     if type_ is memoryview:
         report(execution, containers.gone_through(owner), False, spot)
@@ -643,6 +649,7 @@ def _consumes(
         if containers.is_iterator(type(each)):
             alone.append((each, None))
         places += reads(each)
+    places += reads(keywords.get("start"))  # of a sum
     if alone:
         report(execution, alone, True, spot)
     if report(execution, places, False, spot):
@@ -668,8 +675,7 @@ def _looks_into(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     """`sum(x)`, `sorted(x)`, `any(x)`: adds up, compares, or asks for the truth of what is in it."""
-    reads = containers.deep if keywords.get("key") is None else containers.gone_through
-    return _consumes(execution, spot, tuple(map(entered, args)), keywords, reads)
+    return _takes_apart(execution, spot, tuple(map(entered, args)), keywords)
 
 
 def _with_key(
@@ -814,7 +820,9 @@ def _by_operator(
 def _puts_by_operator(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
-    if len(args) == 3:
+    if len(args) == 3 and type(args[1]) is slice:
+        report(execution, [*containers.whole(args[0]), *containers.gone_through(args[2])], True, spot)
+    elif len(args) == 3:
         write_item(args[0], args[1], spot)
     elif len(args) == 2:
         delete_item(args[0], args[1], spot)
@@ -862,6 +870,22 @@ def _given_away(
     if places and report(execution, places, True, spot):
         name = getattr(function, "__qualname__", None) or repr(function)
         execution.cannot_follow(f"{name} is not followed, and gets something that is shared", spot.site)
+    return args
+
+
+def _holds_weakly(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    what = f"what is still in a {spot.name} depends on when objects go, which is not tried in every order"
+    execution.cannot_follow(what, spot.site)
+    return args
+
+
+def _finds_cycles(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if lifetimes.noticed:
+        execution.cannot_follow("which objects gc.collect() finds is not followed", spot.site)
     return args
 
 
@@ -950,7 +974,11 @@ _FUNCTIONS: dict[Any, _Handler] = {
     **dict.fromkeys((copy.copy, dataclasses.replace), _copies),
     **dict.fromkeys((copy.deepcopy, pickle.dumps, dataclasses.asdict, dataclasses.astuple), _copies_deep),
     next: _takes_next,
+    gc.collect: _finds_cycles,
     weakref.finalize: _calls_when_gone,
+    **dict.fromkeys(
+        (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet), _holds_weakly
+    ),
     weakref.proxy: _stands_for,
     **dict.fromkeys((iter, reversed, map, filter, zip, enumerate, *_ITERATORS), _begins),
     **dict.fromkeys((getattr, hasattr), _reads_by_name),

@@ -255,6 +255,8 @@ def deep(held: Any, into: list[Place] | None = None, seen: set[int] | None = Non
             return places
         elements = list(kind.base.__iter__(held))  # type: ignore[attr-defined]
     elif is_record(type_) or type_ is SimpleNamespace:
+        if type_ is SimpleNamespace:
+            places.append((held, None))  # which attributes it has
         for name in vars(held) if type_ is SimpleNamespace else type_.__dataclass_fields__:
             places.append((held, name))
             with suppress(AttributeError):

@@ -268,7 +268,7 @@ class Rewriter(ast.NodeTransformer):
             return self.simple(target.value)
         if isinstance(target, (ast.Tuple, ast.List)):
             return all(map(self.simple, target.elts))
-        return True
+        return not (isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice))
 
     def target(self, target: ast.expr) -> ast.expr:
         """A target with the report before it is stored to."""
@@ -299,9 +299,10 @@ class Rewriter(ast.NodeTransformer):
         """The statements that assign a value, already rewritten, to a target."""
         if isinstance(target, ast.Name):
             return [placed(ast.Assign([target], self.written(target.id, value, target)), at)]
-        if isinstance(target, ast.Subscript) and not self.quiet(target.slice):
+        takes_apart = isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice)
+        if isinstance(target, ast.Subscript) and (takes_apart or not self.quiet(target.slice)):
             call = self.performed(
-                by_key.set_item,
+                as_a_whole.set_slice if takes_apart else by_key.set_item,
                 self.spot(target),
                 value,
                 self.visit(target.value),
@@ -447,7 +448,9 @@ class Rewriter(ast.NodeTransformer):
         ):
             return self.generic_visit(node)  # type: ignore[return-value]
         if isinstance(node.left, ast.Constant):
-            right = self.visit(node.right)
+            # A text is added to texts, but a number multiplies lists.
+            joins = isinstance(node.op, ast.Mult) or isinstance(node.left.value, bytes)
+            right = self.compared(node.right, True) if joins else self.visit(node.right)
             if isinstance(node.op, ast.Mod) and isinstance(node.left.value, (str, bytes)):
                 right = self.report(as_a_whole.shown, right, self.spot(node.right), at=node.right)
             return placed(ast.BinOp(node.left, node.op, right), node)
