@@ -127,7 +127,11 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
     intercept = "__setattr__" if write else "__getattribute__"
     if not past_own and isinstance(getattr(type_, intercept), FunctionType):
         return NOTHING
-    if write and name in ("__dict__", "__class__", *_REPLACED.get(type_, ())):
+    if write and name in (
+        "__dict__",
+        "__class__",
+        *_REPLACED.get(type if issubclass(type_, type) else type_, ()),
+    ):
         return _REPLACES_ALL
     if type_ is FunctionType and name == "__kwdefaults__":
         return _OF_PRIMITIVE
@@ -210,7 +214,7 @@ def _referent(execution: Execution, proxy: Any, spot: Spot) -> Any:
     """What a weak proxy stands for, which the program is about to use; None if that has gone."""
     try:
         referent = proxy.__dir__.__self__  # a method of it, so that it says whose
-    except ReferenceError:
+    except (ReferenceError, AttributeError):
         referent = None
     if referent is None:
         execution.watches.looked(_GONE, spot.site)

@@ -306,10 +306,10 @@ class Execution:
         """
         if self.unwinding:
             raise Unwind
-        if self._lets_go:
-            self._labels.let_go()
         if self.quiet or (self._alone and self.versions is None):
             return False  # what comes before the first start comes before everything
+        if self._lets_go:
+            self._labels.let_go()
         racy = site in self._racy
         target = self.meet(about, key, write, None if racy else site)
         if self._left_over:
@@ -332,10 +332,10 @@ class Execution:
         """
         if self.unwinding:
             raise Unwind
-        if self._lets_go:
-            self._labels.let_go()
         if self.quiet or (self._alone and self.versions is None):
             return False
+        if self._lets_go:
+            self._labels.let_go()
         racy = site in self._racy
         targets = [self.meet(about, key, write, None if racy else site) for about, key in places]
         if self._left_over:
@@ -410,10 +410,9 @@ class Execution:
             for (task, _), epoch in accesses.items()
         )
 
-    @property
-    def alone(self) -> bool:
-        """Whether no thread has been started."""
-        return self._alone
+    def accompanied(self) -> bool:
+        """Whether there is a task of which no start or join puts all that it does before or after now."""
+        return any(self.in_parallel(task.number, task.epochs[task.number]) for task in self.tasks)
 
     def number(self, about: Any) -> int | None:
         """The number of an object; None for one that has none yet."""

@@ -91,7 +91,7 @@ class _Watch:
 
     Attributes:
         reference: to it; while it is there, so is this.
-        runs: whether the program has something called when it goes.
+        runs: where the program says what is called when it goes; None where nothing is.
         looks: by task and place, in which of the task's epochs it looked last whether the object is there.
         gone: the task that let go of it last, and in which epoch; None while it is there.
     """
@@ -152,7 +152,7 @@ class Watches:
         execution = _running()
         known = self.refers(reference)
         if known is None or (known.gone is not None and execution.in_parallel(*known.gone)):
-            if not execution.alone:
+            if execution.accompanied():
                 execution.cannot_follow(_WHETHER, site)
         else:
             me = execution.task
@@ -162,7 +162,7 @@ class Watches:
         """The `__del__` of an object is about to run."""
         execution = _running()
         number = execution.number(about)
-        if not execution.alone and (number is None or execution.touched_in_parallel(number)):
+        if execution.accompanied() if number is None else execution.touched_in_parallel(number):
             execution.cannot_follow(f"{type(about).__qualname__}.__del__{_WHO}", site)
 
     def _goes(self, number: int, reference: ref[Any]) -> None:

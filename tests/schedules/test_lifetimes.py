@@ -167,6 +167,7 @@ def test_what_depends_on_the_order_in_which_references_are_dropped_is_said(name)
 FOLLOWED = {
     "one that lasts": ("x = Node()\nweak = weakref.ref(x)", "got.append(weak() is x)", "x.value = 1"),
     "one of a single thread": ("", "x = Node()\nweak = weakref.ref(x)\ndel x\ngot.append(weak() is None)", "pass"),
+    "an end after all others": ("x = [Silent()]\nt = threading.Thread(target=int)\nt.start()\nt.join()\nx.clear()\ngot.append(True)", "pass", "pass"),
     "one that the others have left": (
         "x = [Node()]\nweak = weakref.ref(x[0], lambda _: got.append(True))\nt = threading.Thread(target=lambda: setattr(x[0], 'value', 1))\nt.start()\nt.join()\nx.clear()",
         "pass", "pass",
@@ -175,5 +176,5 @@ FOLLOWED = {
 
 
 @pytest.mark.parametrize("name", FOLLOWED)
-def test_of_other_weak_references_nothing_is_said(name):
+def test_of_others_nothing_is_said(name):
     assert outcomes(scenario(*FOLLOWED[name])) == {"[True]"}
