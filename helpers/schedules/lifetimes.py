@@ -112,16 +112,14 @@ class Watches:
     order: where that might matter, it is noted.
     """
 
-    __slots__ = ("_by_object", "_by_reference")
+    __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._by_object: dict[int, _Watch] = {}
-        self._by_reference: dict[int, _Watch] = {}
+        self._known: dict[int, _Watch] = {}  # by the number of an object, or of a weak reference to it
 
     def clear(self) -> None:
         """The schedule is over: let go of all."""
-        self._by_object.clear()
-        self._by_reference.clear()
+        self._known.clear()
 
     def watch(self, about: Any, runs: Site | None = None) -> _Watch:
         """The program will see that an object goes; `runs` is where it says what is called then.
@@ -132,9 +130,9 @@ class Watches:
         if type(about) is MethodType:  # `weakref.WeakMethod` is about the object
             about = about.__self__
         number = _running().label(about)
-        known = self._by_object.get(number)
+        known = self._known.get(number)
         if known is None:
-            known = self._by_object[number] = _Watch()
+            known = self._known[number] = _Watch()
             known.reference = ref(about, partial(self._goes, number))
         known.runs = runs or known.runs
         return known
@@ -142,9 +140,9 @@ class Watches:
     def refers(self, reference: ref[Any]) -> _Watch | None:
         """What is known of the object that a weak reference is to; None if it had gone before that."""
         number = _running().label(reference)
-        known = self._by_reference.get(number)
+        known = self._known.get(number)
         if known is None and (about := reference()) is not None:
-            known = self._by_reference[number] = self.watch(about)
+            known = self._known[number] = self.watch(about)
         return known
 
     def looked(self, reference: ref[Any], site: Site) -> None:
@@ -169,7 +167,7 @@ class Watches:
         execution = current()
         if execution is None or execution.watches is not self or execution.unwinding:
             return
-        known = self._by_object[number]
+        known = self._known[number]
         me = execution.task
         known.gone = me.number, me.epochs[me.number]
         for (other, site), epoch in known.looks.items():
