@@ -22,12 +22,12 @@ from types import (
 from typing import Any
 
 from helpers.schedules import containers
-from helpers.schedules.by_key import item_of_other, looked_over
+from helpers.schedules.by_key import item_of_other, looked_over, set_item
 from helpers.schedules.by_name import namespace, namespace_taken, plain_places
-from helpers.schedules.containers import Place, is_record, kind_of
+from helpers.schedules.containers import FLAT, Place, is_record, kind_of
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.reaching import class_is_own
-from helpers.schedules.reporting import Spot, report
+from helpers.schedules.reporting import Spot, finished, report
 
 # --- going through ---------------------------------------------------------------------------------------
 
@@ -87,8 +87,7 @@ def unpack_pairs(held: Any, spot: Spot) -> Any:
     return unpack(held, spot)
 
 
-_FLAT = frozenset({str, bytes, int, float, bool, type(None), range, complex, type})
-WITHOUT_CHANGE = _FLAT | {tuple, frozenset}
+WITHOUT_CHANGE = FLAT | {tuple, frozenset}
 
 
 def each(held: Any, spot: Spot) -> Any:
@@ -236,7 +235,7 @@ def _second(execution: Execution | None, value: Any) -> Any:
 
 def shown(held: Any, spot: Spot) -> Any:
     """Something is about to be made into text, with all that it holds."""
-    if type(held) in _FLAT:
+    if type(held) in FLAT:
         return held
     execution = current()
     if execution is not None:
@@ -278,7 +277,7 @@ def _slots(held: Any) -> dict[str, MemberDescriptorType]:
 
 def _look_over(held: Any, places: list[Place], seen: set[int]) -> None:
     type_ = type(held)
-    if type_ in _FLAT or id(held) in seen:
+    if type_ in FLAT or id(held) in seen:
         return
     seen.add(id(held))
     inner: list[Any] = []
@@ -304,7 +303,7 @@ def _look_over(held: Any, places: list[Place], seen: set[int]) -> None:
 
 def both(left: Any, right: Any, spot: Spot) -> Any:
     """Two values are about to be compared or combined by an operator."""
-    if type(left) in _FLAT and type(right) in _FLAT:
+    if type(left) in FLAT and type(right) in FLAT:
         return left
     execution = current()
     if execution is not None:
@@ -328,7 +327,7 @@ def operate(spot: Spot, operation: Callable[[Any, Any], Any], left: Any, right: 
 
 def compared(held: Any, spot: Spot) -> Any:
     """A value is about to be compared, at the end of a chain of comparisons."""
-    if type(held) not in _FLAT:
+    if type(held) not in FLAT:
         execution = current()
         if execution is not None:
             report(execution, _of(held), False, spot)
@@ -337,7 +336,7 @@ def compared(held: Any, spot: Spot) -> Any:
 
 def chained(held: Any, spot: Spot) -> Any:
     """A value is about to be compared in a chain, `a < held < b`: twice, with code in between."""
-    if type(held) in _FLAT:
+    if type(held) in FLAT:
         return held
     execution = current()
     if execution is not None and report(execution, _of(held), False, spot):
@@ -348,9 +347,12 @@ def chained(held: Any, spot: Spot) -> Any:
 def _of(held: Any) -> list[Place]:
     """What is read of something that is compared or combined."""
     type_ = type(held)
-    if kind_of(type_) is not None or type_ in containers.VIEWS or type_ is tuple or is_record(type_):
+    if kind_of(type_) is not None or type_ in containers.VIEWS or issubclass(type_, _COMPARED_IN_C):
         return containers.deep(held)
-    return []
+    return containers.deep(held) if is_record(type_) else []
+
+
+_COMPARED_IN_C = (tuple, frozenset, SimpleNamespace)
 
 
 def decorating(hook: Callable[..., Any], where: Any, spot: Spot) -> Callable[[Any], Any]:
@@ -379,6 +381,19 @@ def augment(spot: Spot, operation: Callable[[Any, Any], Any], left: Any, right: 
     return starmap(operation, ((left, right),))
 
 
+def set_slice(spot: Spot, value: Any, held: Any, key: Any) -> Iterator[Any]:
+    """`held[1:] = value`: goes through the value, and changes what is held; see `by_key.set_item`."""
+    execution = current()
+    kind = kind_of(type(held))
+    if execution is None or kind is None or "__setitem__" in kind.own:
+        return set_item(spot, value, held, key)
+    if containers.calls_back(value):
+        value = list(stepwise(value, spot))  # as the assignment does, before it changes anything
+    finished()
+    report(execution, [*containers.whole(held), *containers.gone_through(value)], True, spot)
+    return starmap(operator.setitem, ((held, key, value),))
+
+
 _IN_PLACE: dict[type, set[str]] = {
     list: {"iadd", "imul"},
     collections.deque: {"iadd", "imul"},
@@ -392,13 +407,17 @@ _IN_PLACE: dict[type, set[str]] = {
 def member(held: Any, element: Any, spot: Spot) -> Any:
     """`element in held` is about to be asked."""
     type_ = type(held)
+    if type_ in FLAT:
+        return held
     kind = kind_of(type_)
-    if kind is None and type_ not in containers.VIEWS:
+    if kind is None and type_ not in (tuple, frozenset, *containers.VIEWS):
         return item_of_other(held, False, spot)
     execution = current()
     if execution is None or (kind is not None and "__contains__" in kind.own):
         return held
-    if kind is not None and kind.keyed and containers.plain(element):
+    if not containers.plain(element):  # it is compared, and may be a container itself
+        report(execution, containers.all_in((held, element)), False, spot)
+    elif kind is not None and kind.keyed:
         report(execution, [(held, (element,))], False, spot)
     else:
         report(execution, containers.gone_through(held), False, spot)
@@ -412,7 +431,7 @@ def ask_member(spot: Spot, element: Any, held: Any) -> Iterator[Any]:
 
 def matched(held: Any, names: tuple[str, ...], spot: Spot) -> Any:
     """A `match` statement is about to look at something, and at these attributes of it."""
-    if type(held) in _FLAT:
+    if type(held) in FLAT:
         return held
     execution = current()
     if execution is None:
@@ -432,5 +451,5 @@ def _look_apart(held: Any, names: Iterable[str], places: list[Place], depth: int
         if kept := plain_places(held, name):
             places += kept
             value = namespace(held).get(name)
-            if depth < 3 and value is not None and type(value) not in _FLAT:
+            if depth < 3 and value is not None and type(value) not in FLAT:
                 _look_apart(value, names, places, depth + 1)

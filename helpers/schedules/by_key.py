@@ -172,6 +172,11 @@ def looked_over(execution: Execution, held: Any, spot: Spot) -> None:
         used_in_library(execution, held, False, spot)
 
 
+def keeps_items_in_c(type_: type) -> bool:
+    """Whether a type that is none of Python's containers keeps items all the same, by code in C."""
+    return _keeps_items(type_) == _IN_C
+
+
 def _in_library(function: FunctionType) -> bool:
     if function.__module__ == "collections.abc":  # does all by methods of the class it is inherited by
         return False

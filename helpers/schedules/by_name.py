@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
 import queue
 import threading
+import weakref
 from collections.abc import Hashable
 from concurrent import futures
 from types import (
     FunctionType,
     MemberDescriptorType,
     ModuleType,
+    SimpleNamespace,
     WrapperDescriptorType,
 )
 from typing import Any
@@ -93,8 +96,9 @@ _INHERITED = 3  # in the instance, else in a class
 _CLASS = 4  # the object is a class
 _MODULE = 5  # the object is a module
 _OF_QUEUE = 6  # it is what a queue keeps inside
-_OF_PRIMITIVE = 7  # it is what another primitive keeps inside
+_OF_PRIMITIVE = 7  # it is what another primitive, or a function, keeps inside
 _REPLACES_ALL = 8  # it stands for all attributes
+_OF_ANOTHER = 9  # the object is a weak proxy
 
 OURS = __name__.partition(".")[0] + ".schedules."
 _known: dict[tuple[type, str, bool, bool], int] = {}
@@ -113,6 +117,8 @@ def how_found(type_: type, name: str, write: bool, past_own: bool = False) -> in
 def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
     if issubclass(type_, ModuleType):
         return _MODULE
+    if type_ in weakref.ProxyTypes:
+        return _OF_ANOTHER
     if issubclass(type_, _THREADS_OWN) or type_.__module__.startswith(OURS):
         return NOTHING
     if name in queues.KEPT and issubclass(type_, queue.Queue):
@@ -122,8 +128,14 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
     intercept = "__setattr__" if write else "__getattribute__"
     if not past_own and isinstance(getattr(type_, intercept), FunctionType):
         return NOTHING
-    if name in ("__dict__", "__class__") and write:
+    if write and name in (
+        "__dict__",
+        "__class__",
+        *_REPLACED.get(type if issubclass(type_, type) else type_, ()),
+    ):
         return _REPLACES_ALL
+    if type_ is FunctionType and name == "__kwdefaults__":
+        return _OF_PRIMITIVE
     found = next((vars(base)[name] for base in type_.__mro__ if name in vars(base)), _MISSING)
     if issubclass(type_, type):
         return NOTHING if hasattr(type(found), "__set__") else _CLASS
@@ -146,7 +158,10 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
 # What the primitives of CPython keep, under names that are not meant for programs.
 KEPT_INSIDE = {
     "_value", "_flag", "_waiters", "_owner", "_count", "_state", "_work_queue", "_threads", "_shutdown",
+    "__kwdefaults__",
 }  # fmt: skip
+# What a call, or looking up an attribute, uses without a word.
+_REPLACED = {FunctionType: ("__code__", "__defaults__", "__kwdefaults__"), type: ("__bases__",)}
 _PRIMITIVES = {
     threading.Semaphore, threading.BoundedSemaphore, threading.Event, threading.Condition, threading.Barrier,
     futures.Future, futures.ThreadPoolExecutor,
@@ -172,11 +187,16 @@ def read_by_name(execution: Execution, held: Any, name: str, spot: Spot, past_ow
 def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spot) -> None:
     if how == NOTHING:
         return
+    if how == _OF_ANOTHER:
+        if (referent := _referent(execution, held, spot)) is not None:
+            read_by_name(execution, referent, name, spot)
+        return
     if how == _OF_QUEUE:
         queues.look_inside(held, name, False, spot.site, spot.reads)
         return
     if how == _OF_PRIMITIVE:
-        what = f"{spot.name} is what the primitive keeps inside: who changes it is not seen"
+        whose = "function" if type(held) is FunctionType else "primitive"
+        what = f"{spot.name} is what the {whose} keeps inside: who changes it is not seen"
         execution.cannot_follow(what, spot.site)
         return
     if how <= _SLOT:
@@ -189,6 +209,22 @@ def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spo
         except Exception:
             return
         execution.saw(value)
+
+
+def _referent(execution: Execution, proxy: Any, spot: Spot) -> Any:
+    """What a weak proxy stands for, which the program is about to use; None if that has gone."""
+    try:
+        referent = proxy.__dir__.__self__  # a method of it, so that it says whose
+    except (ReferenceError, AttributeError):
+        referent = None
+    if referent is None:
+        execution.watches.looked(_GONE, spot.site)
+    else:
+        execution.watches.looked(weakref.ref(referent), spot.site)
+    return referent
+
+
+_GONE: weakref.ref[Any] = weakref.ref(set())
 
 
 def plain_places(held: Any, name: str) -> list[Place]:
@@ -269,17 +305,25 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_
     how = how_found(type(held), name, True, past_own)
     if how == NOTHING:
         return
+    if how == _OF_ANOTHER:
+        if (referent := _referent(execution, held, spot)) is not None:
+            report_written(execution, referent, name, spot, past_own)
+        return
     if how == _OF_QUEUE:
         queues.look_inside(held, name, True, spot.site, spot.writes)
         return
-    if how >= _OF_PRIMITIVE:
+    if how >= _OF_PRIMITIVE or held is builtins:
         execution.cannot_follow(f"{spot.name} is set: what that does to others is not seen", spot.site)
         return
     places = places_of_attribute(held, name, how, True)
     names = namespace(held)
-    taken = is_taken(names) or (len(execution.tasks) > 1 and _taken(held) in execution.search.racy)
+    taken = (
+        type(held) is SimpleNamespace
+        or is_taken(names)
+        or (len(execution.tasks) > 1 and _taken(held) in execution.search.racy)
+    )
     if taken and name not in names:
-        places.append((held, None))  # another one, for who goes through its `__dict__`
+        places.append((held, None))  # another one, for who goes through all of them
     if report(execution, places, True, spot) and execution.watched:
         will_have_written(execution, look_up, held, name)
     if how == _CLASS:

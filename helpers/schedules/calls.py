@@ -16,6 +16,7 @@ import collections
 import contextlib
 import datetime
 import functools
+import gc
 import heapq
 import importlib
 import io
@@ -28,6 +29,7 @@ import time
 import weakref
 from _random import Random as random_in_c
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import starmap
 from types import (
@@ -43,7 +45,7 @@ from types import (
 )
 from typing import Any
 
-from helpers.schedules import containers, importing, outside
+from helpers.schedules import containers, importing, lifetimes, outside
 from helpers.schedules.as_a_whole import (
     WITHOUT_CHANGE,
     before_step,
@@ -61,6 +63,7 @@ from helpers.schedules.as_a_whole import (
 )
 from helpers.schedules.by_key import (
     delete_item,
+    keeps_items_in_c,
     kept_in_library,
     looked_over,
     read_item,
@@ -80,7 +83,7 @@ from helpers.schedules.by_name import (
 from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model.readings import CONVERSIONS, are_told
-from helpers.schedules.reaching import CACHED, frame_of_program, is_own, is_taken_along
+from helpers.schedules.reaching import CACHED, frame_of_program, is_own, is_taken_along, made_by_library
 from helpers.schedules.reaching import class_is_own as is_own_class
 from helpers.schedules.reporting import (
     Spot,
@@ -135,6 +138,8 @@ def _needs_no_look(function: Any, spot: Spot) -> bool:
         return False
     if type(function) is FunctionType:
         if is_own(function.__code__.co_filename) or is_taken_along(function):
+            if made_by_library(function):
+                return False
             _find_late(function, spot)
         elif function in _FUNCTIONS or function in _THAT_CHANGE or not _only_keeps(function):
             return False
@@ -142,7 +147,9 @@ def _needs_no_look(function: Any, spot: Spot) -> bool:
             return False  # says something of the object whose method it is
         return _remember(function.__code__)
     if issubclass(type(function), type):
-        if function in _FUNCTIONS or not (is_own_class(function) or _only_keeps(function)):
+        if function in _FUNCTIONS or issubclass(function, weakref.ref):
+            return False
+        if not (is_own_class(function) or _only_keeps(function)):
             return False
         return _remember(function)
     return not issubclass(type(function), _OF_C)  # an object with `__call__`: in Python, or of no interest
@@ -163,7 +170,7 @@ def _remember(known: Any) -> bool:
 _GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
 _OF_C = (
     BuiltinFunctionType, MethodWrapperType, MethodDescriptorType, WrapperDescriptorType, partial, CACHED,
-    *_GETTERS,
+    weakref.ref, *_GETTERS,
 )  # fmt: skip
 # What is given to these is kept or passed on, not looked into.
 _KEEPERS = (
@@ -346,6 +353,9 @@ def _announce(
         owner = function.__self__
         if function.__func__.__module__ == "collections.abc" and not kept_in_library(type(owner)):
             return function, args  # what the abstract classes do, they do by the program's own methods
+        if made_by_library(function.__func__):
+            _of_record(execution, spot, function.__name__, (owner, *args))
+            return function, args
         if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
             report(execution, [(owner, None)], True, spot)
         elif isinstance(owner, _STATEFUL) or not _only_keeps(type(owner)):
@@ -356,6 +366,13 @@ def _announce(
             f"{function.__qualname__} keeps its results from call to call, in C", spot.site
         )
         return function, args
+    if issubclass(type_, weakref.ref):
+        execution.watches.looked(function, spot.site)
+        return function, args
+    if issubclass(type_, type) and issubclass(function, weakref.ref):
+        if len(args) > 1 and args[1] is not None:
+            _calls_when_gone(execution, spot, args, keywords)
+        return partial(_refer_weakly, execution, function), args
     if type_ is operator.itemgetter:
         return function, _shows(execution, spot, args, keywords)
     if type_ is operator.attrgetter and args:
@@ -375,7 +392,10 @@ def _announce(
         handler = None
     if handler is not None:
         return function, handler(execution, spot, args, keywords)
-    if type_ is FunctionType:
+    if type_ is FunctionType and made_by_library(function):
+        _of_record(execution, spot, function.__name__, args)
+        given_away = False
+    elif type_ is FunctionType:
         given_away = not _needs_no_look(function, spot)
     elif function is int or function is float:
         return CONVERSIONS[function] if are_told(args) else function, args
@@ -425,9 +445,18 @@ def _method(
         if _method_by_key(execution, spot, owner, name, args, kind) and name in ("get", "__getitem__"):
             execution.saw(dict.get(owner, args[0]))
         return function, args
-    places = size(owner) if name == "__len__" else containers.whole(owner)
-    if name in containers.TAKES_APART:
-        args = tuple(_beside(spot, each, places) for each in args)
+    if name == "__len__":
+        places = size(owner)
+    elif _compares(name, args):
+        places = containers.deep(owner)
+    else:
+        places = containers.whole(owner)
+    if name in _COMPARES:
+        places += containers.all_in(args)
+    elif name == "__setitem__" and type(args[0]) is slice:
+        places += containers.gone_through(args[1])
+    elif name in containers.TAKES_APART:
+        args = tuple(_beside(spot, each, places, kind.keyed) for each in args)
     stepped = report(execution, places, does, spot)
     if stepped:
         if not does or name in ("append", "add"):
@@ -439,13 +468,18 @@ def _method(
     return function, args
 
 
-def _beside(spot: Spot, given: Any, places: list[Place]) -> Any:
-    """Add what a method takes from another container to what it touches."""
+def _compares(name: str, args: tuple[Any, ...]) -> bool:
+    """Whether a method compares what the container holds, and that may be containers."""
+    return name == "sort" or (name in _COMPARES and not all(map(containers.plain, args)))
+
+
+def _beside(spot: Spot, given: Any, places: list[Place], pairs: bool) -> Any:
+    """Add what a method takes from another container to what it touches; a dictionary takes pairs apart."""
     if not hasattr(type(given), "keys"):
         given = entered(given)
     if containers.calls_back(given):
         return stepwise(given, spot)
-    places += containers.gone_through(given)
+    places += containers.deep(given) if pairs else containers.gone_through(given)
     return given
 
 
@@ -455,7 +489,7 @@ def _runs_program(name: str, owner: Any, kind: Kind, args: tuple[Any, ...], keyw
         return _ordered_by_program(owner, keywords)
     if name in _COMPARES:
         return not _alike((*kind.base.__iter__(owner), *args), "__eq__")  # type: ignore[attr-defined]
-    return any(type(each) is map for each in args)
+    return any(map(containers.calls_back, args))
 
 
 def _ordered_by_program(elements: Iterable[Any], keywords: dict[str, Any]) -> bool:
@@ -502,12 +536,17 @@ def _method_of_other(
     refuse_real(owner)
     if type_ is str or type_ is bytes:
         if name == "join":
+            if type_ is bytes and not any(map(containers.calls_back, args)):
+                report(execution, containers.all_in(args), False, spot)
+                return args
             return tuple(consumed(execution, each, spot) for each in args)
         if name in ("format", "format_map", "__mod__"):
             for each in (*args, *keywords.values()):
                 shown(each, spot)
             if name != "__mod__":
                 _read_fields(execution, spot, owner, args, *args[:1] if name == "format_map" else [keywords])
+        else:  # a table for `translate`, or a `bytearray` to look for
+            report(execution, containers.all_in(args), False, spot)
         return args
     if type_ is memoryview:
         report(execution, containers.gone_through(owner), False, spot)
@@ -519,7 +558,10 @@ def _method_of_other(
         read_by_name(execution, owner, args[0], spot, True)
         return args
     if type_ in containers.VIEWS and name not in ("keys", "values", "items"):
-        report(execution, containers.gone_through(owner), False, spot)
+        report(execution, containers.all_in((owner, *args)), False, spot)
+        return args
+    if issubclass(type_, tuple) and name in _COMPARES:
+        report(execution, containers.all_in((owner, *args)), False, spot)
         return args
     if name == "__next__" or type_ is GeneratorType:
         if type_ is GeneratorType or containers.is_iterator(type_):
@@ -547,6 +589,15 @@ def _method_of_other(
             f"{type_.__name__}.{name} is written in C: what it shares is not seen", spot.site
         )
     return args
+
+
+def _of_record(execution: Execution, spot: Spot, name: str, given: tuple[Any, ...]) -> None:
+    """A method that `dataclass` has written: its `__init__` sets all fields, the others read them."""
+    if name == "__init__" and given and containers.is_record(type(given[0])):
+        fields: list[Place] = [(given[0], field) for field in type(given[0]).__dataclass_fields__]
+        report(execution, fields, True, spot)
+    else:
+        report(execution, containers.all_in(given), False, spot)
 
 
 def _read_fields(
@@ -587,9 +638,13 @@ _UNCHANGING = {
 
 
 def _consumes(
-    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+    execution: Execution,
+    spot: Spot,
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+    reads: Callable[[Any], list[Place]] = containers.gone_through,
 ) -> tuple[Any, ...]:
-    """`list(x)`, `sum(x)`: goes through all of what it is given."""
+    """`list(x)`: goes through all of what it is given; `reads` says what it reads then."""
     places: list[Place] = []
     given = list(args)
     alone: list[Place] = []
@@ -603,7 +658,8 @@ def _consumes(
             continue
         if containers.is_iterator(type(each)):
             alone.append((each, None))
-        places += containers.gone_through(each)
+        places += reads(each)
+    places += reads(keywords.get("start"))  # of a sum
     if alone:
         report(execution, alone, True, spot)
     if report(execution, places, False, spot):
@@ -620,15 +676,30 @@ def _goes_through(
     return _consumes(execution, spot, tuple(map(entered, args)), keywords)
 
 
+def _takes_apart(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`dict(x)`: goes through what it is given, and looks into what is in that: pairs."""
+    return _consumes(execution, spot, args, keywords, containers.deep)
+
+
+def _looks_into(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`sum(x)`, `sorted(x)`, `any(x)`: adds up, compares, or asks for the truth of what is in it."""
+    return _takes_apart(execution, spot, tuple(map(entered, args)), keywords)
+
+
 def _with_key(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     """`max(x, key=f)`: goes through it with code of the program in between."""
     if len(args) != 1:
-        return _shows(execution, spot, args, keywords)
+        report(execution, containers.all_in(args), False, spot)
+        return args
     if containers.in_python(keywords.get("key")) or not _compared_quietly(args[0]):
         return (stepwise(args[0], spot),)
-    return _consumes(execution, spot, args, keywords)
+    return _looks_into(execution, spot, args, keywords)
 
 
 def _compared_quietly(held: Any) -> bool:
@@ -785,7 +856,9 @@ def _by_operator(
 def _puts_by_operator(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
-    if len(args) == 3:
+    if len(args) == 3 and type(args[1]) is slice:
+        report(execution, [*containers.whole(args[0]), *containers.gone_through(args[2])], True, spot)
+    elif len(args) == 3:
         write_item(args[0], args[1], spot)
     elif len(args) == 2:
         delete_item(args[0], args[1], spot)
@@ -816,7 +889,7 @@ def _changes_first(
     if not args or kind_of(type(args[0])) is None:
         return args
     runs_program = _ordered_by_program(itertools.chain(args[0], args[1:]), keywords)
-    if report(execution, containers.whole(args[0]), True, spot) and runs_program:
+    if report(execution, containers.all_in(args), True, spot) and runs_program:
         execution.cannot_follow(f"{spot.name} runs the program's own code while it is under way", spot.site)
     return args
 
@@ -828,11 +901,56 @@ def _given_away(
     execution.progress()
     places: list[Place] = []
     for each in (*args, *keywords.values()):
-        for source in containers.sources(each):
+        for source in [each] if issubclass(type(each), tuple) else containers.sources(each):
             places += containers.deep(source)
     if places and report(execution, places, True, spot) and execution.others_could_come_between():
         name = getattr(function, "__qualname__", None) or repr(function)
         execution.cannot_follow(f"{name} is not followed, and gets something that is shared", spot.site)
+    return args
+
+
+def _holds_weakly(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    what = f"what is still in a {spot.name} depends on when objects go, which is not tried in every order"
+    execution.cannot_follow(what, spot.site)
+    return args
+
+
+def _finds_cycles(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    if lifetimes.noticed:
+        execution.cannot_follow("which objects gc.collect() finds is not followed", spot.site)
+    return args
+
+
+def _refer_weakly(execution: Execution, make: Any, /, *args: Any, **keywords: Any) -> Any:
+    """Make a weak reference, and watch what it is to."""
+    reference = make(*args, **keywords)
+    execution.watches.refers(reference)
+    return reference
+
+
+def _calls_when_gone(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`weakref.finalize(x, f)`: has something called when an object goes."""
+    if args:
+        with suppress(TypeError):  # which the call itself will raise
+            execution.watches.watch(args[0], spot.site)
+    return args
+
+
+def _stands_for(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`weakref.proxy(x)`: what it does by its attributes is seen, the rest is not."""
+    if len(args) > 1:
+        _calls_when_gone(execution, spot, args, keywords)
+    if args and (kind_of(type(args[0])) is not None or keeps_items_in_c(type(args[0]))):
+        what = f"what is done through a weak proxy to {type(args[0]).__name__} is not seen"
+        execution.cannot_follow(what, spot.site)
     return args
 
 
@@ -879,15 +997,13 @@ _ITERATORS = [
 ]  # fmt: skip
 
 _FUNCTIONS: dict[Any, _Handler] = {
+    **dict.fromkeys((bytes, bytearray, array.array), _consumes),
+    **dict.fromkeys((dict, collections.OrderedDict, collections.defaultdict), _takes_apart),
     **dict.fromkeys(
-        (dict, bytes, bytearray, array.array, collections.OrderedDict, collections.defaultdict),
-        _consumes,
-    ),
-    **dict.fromkeys(
-        (list, tuple, set, frozenset, collections.deque, any, all, sorted, sum, itertools.product,
-         itertools.permutations, itertools.combinations),
+        (list, tuple, collections.deque, itertools.product, itertools.permutations, itertools.combinations),
         _goes_through,
     ),
+    **dict.fromkeys((set, frozenset, any, all, sorted, sum), _looks_into),
     **dict.fromkeys((min, max), _with_key),
     functools.reduce: _first_is_callable,
     datetime.timedelta: _takes_time,
@@ -902,6 +1018,12 @@ _FUNCTIONS: dict[Any, _Handler] = {
     json.dumps: _makes_json,
     pickle.dumps: _pickles,
     next: _takes_next,
+    gc.collect: _finds_cycles,
+    weakref.finalize: _calls_when_gone,
+    **dict.fromkeys(
+        (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet), _holds_weakly
+    ),
+    weakref.proxy: _stands_for,
     **dict.fromkeys((iter, reversed, map, filter, zip, enumerate, *_ITERATORS), _begins),
     **dict.fromkeys((getattr, hasattr), _reads_by_name),
     **dict.fromkeys((setattr, delattr), _writes_by_name),

@@ -12,8 +12,16 @@ import array
 import collections
 import gc
 import itertools
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from types import FunctionType, GeneratorType, MappingProxyType, MethodType, WrapperDescriptorType
+from types import (
+    FunctionType,
+    GeneratorType,
+    MappingProxyType,
+    MethodType,
+    SimpleNamespace,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 MADE_BY_CLASS_STATEMENT = 0x200  # CPython's Py_TPFLAGS_HEAPTYPE: other types cannot change
@@ -121,6 +129,7 @@ METHODS = frozenset(
 )
 
 _PLAIN_KEYS = (str, int, bytes, float, bool, type(None), complex)
+FLAT = frozenset({*_PLAIN_KEYS, range, type})  # hold nothing that can change
 
 
 class Variables:
@@ -203,7 +212,18 @@ def whole(held: Any) -> list[Place]:
 
 def gone_through(held: Any) -> list[Place]:
     """All that is read when something is gone through: see `sources`."""
+    if is_iterator(type(held)) and any(type(each) in _CALLING for each in (held, *layers(held))):
+        return deep(held)
     return [place for source in sources(held) for place in whole(source)]
+
+
+def all_in(many: Iterable[Any]) -> list[Place]:
+    """All that several things hold, as `deep` says of one: what a comparison of them reads."""
+    places: list[Place] = []
+    seen: set[int] = set()
+    for each in many:
+        deep(each, places, seen)
+    return places
 
 
 _records: dict[type, bool] = {}
@@ -220,26 +240,33 @@ def is_record(type_: type) -> bool:
 def deep(held: Any, into: list[Place] | None = None, seen: set[int] | None = None) -> list[Place]:
     """All that a container holds, with what is in it: what its `repr` or a comparison reads."""
     places = [] if into is None else into
+    type_ = type(held)
+    if type_ in FLAT:
+        return places
     seen = set() if seen is None else seen
     if id(held) in seen:
         return places
     seen.add(id(held))
-    kind = kind_of(type(held))
+    kind = kind_of(type_)
+    elements: Iterable[Any]
     if kind is not None:
         places += whole(held)
         if kind.base in (bytearray, array.array):
             return places
-    elif is_record(type(held)):
-        for name in type(held).__dataclass_fields__:
+        elements = list(kind.base.__iter__(held))  # type: ignore[attr-defined]
+    elif is_record(type_) or type_ is SimpleNamespace:
+        if type_ is SimpleNamespace:
+            places.append((held, None))  # which attributes it has
+        for name in vars(held) if type_ is SimpleNamespace else type_.__dataclass_fields__:
             places.append((held, name))
             with suppress(AttributeError):
                 deep(object.__getattribute__(held, name), places, seen)
         return places
-    elif type(held) not in (tuple, frozenset):
-        for source in sources(held):
-            deep(source, places, seen)
-        return places
-    for each in list(kind.base.__iter__(held)) if kind is not None else held:  # type: ignore[attr-defined]
+    elif issubclass(type_, (tuple, frozenset)):
+        elements = (tuple if issubclass(type_, tuple) else frozenset).__iter__(held)
+    else:
+        elements = sources(held)
+    for each in elements:
         deep(each, places, seen)
     if kind is not None and kind.keyed:
         for each in list(dict.values(held)):
@@ -313,19 +340,29 @@ _PASSED = {tuple, *map(type, gc.get_referents(*itertools.tee(())))}
 _DEEPEST = 100  # iterators over iterators over …
 
 
-def calls_back(held: Any, seen: set[int] | None = None) -> bool:
-    """Whether going through it runs code of the program between two steps (`map` with a function)."""
-    if type(held) is GeneratorType:
-        return True
+# What these call, or ask of what they go through, may look into that.
+_CALLING = {
+    map, filter, itertools.accumulate, itertools.dropwhile, itertools.filterfalse, itertools.groupby,
+    itertools.starmap, itertools.takewhile,
+}  # fmt: skip
+
+
+def layers(held: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """What an iterator made in C consists of: functions, and what it goes through, with all within."""
     seen = set() if seen is None else seen
-    if not is_iterator(type(held)) or id(held) in seen or len(seen) > _DEEPEST:
-        return False
-    seen.add(id(held))
-    for each in gc.get_referents(held):
-        for inner in _inside(each):
-            if type(inner) is GeneratorType or in_python(inner) or calls_back(inner, seen):
-                return True
-    return False
+    if is_iterator(type(held)) and id(held) not in seen and len(seen) <= _DEEPEST:
+        seen.add(id(held))
+        for each in gc.get_referents(held):
+            for inner in _inside(each):
+                yield inner
+                yield from layers(inner, seen)
+
+
+def calls_back(held: Any) -> bool:
+    """Whether going through it runs code of the program between two steps (`map` with a function)."""
+    return type(held) is GeneratorType or any(
+        type(inner) is GeneratorType or in_python(inner) for inner in layers(held)
+    )
 
 
 def in_python(function: Any) -> bool:

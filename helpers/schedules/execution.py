@@ -28,13 +28,13 @@ that a `join` sees an ended thread. They happen as soon as they can.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from helpers.schedules import interrupts, leftovers, printing, sources
+from helpers.schedules import interrupts, leftovers, lifetimes, printing, sources
 from helpers.schedules.hub import PATIENCE, STOPPED, Hub
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
-from helpers.schedules.spinning import GiveWay, Spin, Turns
+from helpers.schedules.spinning import GiveWay, Spin, Turn, Turns
 from helpers.schedules.workers import (
     Worker,
     allocate_lock,
@@ -60,16 +60,14 @@ class _Met:
     """Who has touched one piece of shared data.
 
     Attributes:
-        target: what an operation there touches.
         reads, writes: by task and place, where that is not known to be racy: in which of the task's epochs it
             did so last.
         racy: whether all the places where it was touched are known to be racy.
     """
 
-    __slots__ = ("racy", "reads", "target", "writes")
+    __slots__ = ("racy", "reads", "writes")
 
-    def __init__(self, target: Hashable) -> None:
-        self.target = target
+    def __init__(self) -> None:
         self.reads: dict[tuple[int, Hashable], int] = {}
         self.writes: dict[tuple[int, Hashable], int] = {}
         self.racy = True
@@ -80,7 +78,7 @@ class Task:
 
     Attributes:
         number: in order of start; 0 is the one that runs the scenario itself.
-        thread: the program's `threading.Thread`.
+        thread: the program's `threading.Thread`, or what tells the same of one that has ended.
         daemon: whether the program may end without it.
         op: what it does next when it is chosen; None while it runs.
         done: whether it has ended.
@@ -164,6 +162,7 @@ class Execution:
         broken: an error of the library itself, or None.
         output: what the program printed.
         notes: what could not be followed, with the place.
+        watches: who asks whether objects are still there.
         clock: kept by the model of the clock.
         main_state: kept by the model of threads.
     """
@@ -177,10 +176,11 @@ class Execution:
         "_daemons",
         "_free",
         "_fresh",
-        "_kept",
         "_labels",
         "_left_over",
+        "_lets_go",
         "_met",
+        "_numbers",
         "_others",
         "_racy",
         "around",
@@ -204,6 +204,7 @@ class Execution:
         "threads_made",
         "unwinding",
         "versions",
+        "watches",
         "written",
     )
 
@@ -236,9 +237,11 @@ class Execution:
         self._free: list[Task] = []
         self._alone = True  # whether no thread has been started
         self._racy = search.racy
-        self._labels: dict[int, int] = {}
-        self._kept: list[Any] = []  # so that no other object gets the `id` of a labelled one
-        self._met: dict[tuple[int, Hashable], _Met] = {}  # by `id` of the object, and part of it
+        self._labels = lifetimes.Labels()
+        self._numbers = self._labels.numbers  # looked up very often
+        self._lets_go = lifetimes.noticed
+        self.watches = lifetimes.Watches()
+        self._met: dict[tuple[int, Hashable], _Met] = {}  # by number of the object, and part of it
         self._left_over: set[Hashable] = set()  # targets that still hold what another schedule left there
         self._before = search.before if search.before.begin() else None
         self.written: set[str] | None = None
@@ -249,6 +252,8 @@ class Execution:
         """Park until chosen, then perform `operation` (or let it expire) and return what it gives."""
         if self.unwinding or self.quiet:
             return self._out_of_turn(operation)
+        if self._lets_go:
+            self._labels.let_go()
         me = self.task
         me.op = operation
         me.since = self.depth
@@ -267,10 +272,25 @@ class Execution:
         me.op = None
         if self.versions is not None and not operation.free:
             self._touch(me, operation)
+        if self._lets_go:
+            return self._perform(me, operation)
         if me.expires:
             me.expires = False
             return operation.expire()
         return operation.perform()
+
+    def _perform(self, me: Task, operation: Operation) -> Any:
+        """Perform an operation, which keeps nothing of the program's afterwards: the search keeps it."""
+        try:
+            if me.expires:
+                me.expires = False
+                return operation.expire()
+            return operation.perform()
+        finally:
+            for name in operation.given:
+                setattr(operation, name, None)
+            if me.turns is None:  # else the turn of a loop may still ask for its state
+                operation.object = None
 
     def access(self, about: Any, key: Hashable, write: int, site: Hashable, text: str) -> bool:
         """Say that shared data is about to be read or written; it is a step where threads meet.
@@ -289,15 +309,17 @@ class Execution:
             raise Unwind
         if self.quiet or (self._alone and self.versions is None):
             return False  # what comes before the first start comes before everything
+        if self._lets_go:
+            self._labels.let_go()
         racy = site in self._racy
         target = self.meet(about, key, write, None if racy else site)
         if self._left_over:
             self._refuse_left_over(about, key, target, write, site, text)
         if racy and not self._alone:
-            self.step((Write if write else Read)(about, target, site, text))
+            self.step((Write if write else Read)(target, site, text))
             return True
         if self.versions is not None:
-            self._touch(self.task, (Write if write else Read)(about, target, site, text))
+            self._touch(self.task, (Write if write else Read)(target, site, text))
         return False
 
     def counts(self, about: Any, site: Hashable, text: str) -> bool:
@@ -312,7 +334,7 @@ class Execution:
         racy = site in self._racy
         target = self.meet(about, None, True, None if racy else site)
         if racy:
-            self.step(Write(about, target, site, text))
+            self.step(Write(target, site, text))
         return racy
 
     def access_all(
@@ -328,16 +350,18 @@ class Execution:
             raise Unwind
         if self.quiet or (self._alone and self.versions is None):
             return False
+        if self._lets_go:
+            self._labels.let_go()
         racy = site in self._racy
         targets = [self.meet(about, key, write, None if racy else site) for about, key in places]
         if self._left_over:
             for (about, key), target in zip(places, targets, strict=True):
                 self._refuse_left_over(about, key, target, write, site, text)
         if racy and not self._alone:
-            self.step((WriteAll if write else ReadAll)(places[0][0], targets, site, text))
+            self.step((WriteAll if write else ReadAll)(targets, site, text))
             return True
         if self.versions is not None:
-            operation = (WriteAll if write else ReadAll)(places[0][0], targets, site, text)
+            operation = (WriteAll if write else ReadAll)(targets, site, text)
             self._touch(self.task, operation)
         return False
 
@@ -349,16 +373,17 @@ class Execution:
         Args:
             site: None for one that is known to be racy: which of them it is does not matter any more.
         """
+        number = self._numbers.get(id(about))
+        target = self.label(about) if number is None else number, key
         if self._alone:
-            return self.label(about), key
+            return target
         if write and isinstance(key, str):
             self._writes(key)
-        # What has a label is kept, so nothing else can get its `id`.
-        met = self._met.get((id(about), key))
+        met = self._met.get(target)
         if met is None:
-            met = self._met[id(about), key] = _Met((self.label(about), key))
-            if self._before is not None and self._before.found(about, key):
-                self._left_over.add(met.target)
+            met = self._met[target] = _Met()
+            if self._before is not None and self._before.found(about, key, target):
+                self._left_over.add(target)
         task = self.task
         me = task.number
         (met.writes if write else met.reads)[me, site] = task.epochs[me]
@@ -369,7 +394,7 @@ class Execution:
                 self._find_parallel(met.writes, site)
             if write and met.reads:
                 self._find_parallel(met.reads, site)
-        return met.target
+        return target
 
     def _writes(self, name: str) -> None:
         """Something is about to be written under a name, and other threads are there."""
@@ -386,6 +411,28 @@ class Execution:
         for (number, place), epoch in accesses.items():
             if number != me and epochs.get(number, -1) < epoch:
                 self.search.met([each for each in (place, site) if each is not None])
+
+    def in_parallel(self, number: int, epoch: int) -> bool:
+        """Whether no start or join puts what a task did in an epoch before what the running one does."""
+        return number != self.task.number and self.task.epochs.get(number, -1) < epoch
+
+    def touched_in_parallel(self, number: int) -> bool:
+        """Whether another task has touched an object, and nothing puts that before now."""
+        return any(
+            self.in_parallel(task, epoch)
+            for (object_, _), met in self._met.items()
+            if object_ == number
+            for accesses in (met.reads, met.writes)
+            for (task, _), epoch in accesses.items()
+        )
+
+    def accompanied(self) -> bool:
+        """Whether there is a task of which no start or join puts all that it does before or after now."""
+        return any(self.in_parallel(task.number, task.epochs[task.number]) for task in self.tasks)
+
+    def number(self, about: Any) -> int | None:
+        """The number of an object; None for one that has none yet."""
+        return self._numbers.get(id(about))
 
     def _refuse_left_over(
         self, about: Any, key: Hashable, target: Hashable, write: int, site: Hashable, text: str
@@ -405,15 +452,16 @@ class Execution:
     def saw(self, value: Any) -> None:
         """Keep the value just read or written, in few words, with the step that read or wrote it."""
 
-    def again(self, frame: FrameType, site: Hashable, unread: frozenset[str]) -> None:
+    def again(self, loop: object, frame: FrameType, site: Hashable, unread: frozenset[str]) -> None:
         """A turn of a `while` begins. A task that changed nothing in the last one waits for others to.
 
         Where it took and gave back something, others may go on in the middle of its turn. So it lets those
         pass who have not moved meanwhile, and goes round once more where nobody can go on.
 
         Args:
-            frame: of the function that has the loop.
-            site: the place of the loop.
+            loop: an object that the loop has made when it began.
+            frame: of the function that has it.
+            site: its place.
             unread: its variables that nobody looks at.
         """
         if self.unwinding:
@@ -429,7 +477,7 @@ class Execution:
         task = self.task
         if task.turns is None:
             task.turns = Turns()
-        last = task.turns.begin(frame, site, unread, self.depth)
+        last = task.turns.begin(loop, site, Turn(frame, unread, self.depth, self.label))
         if last is None:
             if task.turns.counted > MOST_COUNTED:
                 self._give_way(site)
@@ -495,12 +543,8 @@ class Execution:
 
     def label(self, about: Any) -> int:
         """A number for an object, the same in every replay."""
-        key = id(about)
-        number = self._labels.get(key)
-        if number is None:
-            number = self._labels[key] = len(self._labels)
-            self._kept.append(about)
-        return number
+        number = self._numbers.get(id(about))
+        return self._labels.give(about) if number is None else number
 
     def name(self, about: Any) -> str:
         """What the program calls an object."""
@@ -526,7 +570,7 @@ class Execution:
         """
         task = Task(len(self.tasks), thread, daemon)
         if self.tasks:
-            if self._alone and self._before is None and self.versions is None:
+            if self._alone and self._before is None and self.versions is None and not self._lets_go:
                 self.written = self.search.written
             self._alone = False
             starter = self.task
@@ -641,6 +685,9 @@ class Execution:
             self._others -= 1
         if self.unwinding:
             return self.hub.open
+        if self._lets_go and task.number:  # the main thread's object lasts
+            explored = getattr(task.thread, "_explored", None)
+            task.thread = SimpleNamespace(name=task.name, _explored=explored)
         if not self._others:
             self.search.look(self)
             return self.hub.open if self._daemons else self.over  # a daemon may still be there, to be ended
@@ -823,8 +870,13 @@ class Execution:
         """
         for task in self.tasks:
             task.thread = None
-        for kept in (self.tasks, self._kept, self._labels, self._met):
+        for kept in (self.tasks, self.raised, self._met):
             kept.clear()
+        if self._before is not None:
+            self._labels.let_go()
+            self._before.learn(self._labels)
+        self._labels.clear()
+        self.watches.clear()
 
     def unwind(self) -> None:
         """End every task that is still parked."""

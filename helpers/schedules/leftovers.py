@@ -15,6 +15,7 @@ from types import CellType
 from typing import Any
 
 from helpers.schedules.containers import ADDS, EMPTIES, Variables, kind_of
+from helpers.schedules.lifetimes import Labels
 
 # So many executions in, what was not met twice is taken to be made anew in each: looking costs time.
 LEARNING = 12
@@ -27,32 +28,45 @@ class Leftovers:
     """Places in memory and what each held when a schedule first looked at it.
 
     Attributes:
-        places: by the object and its part: the object, so that no other gets its `id`, and what it held.
+        places: by the number of an object that lasts, and its part: what that held.
     """
 
     def __init__(self) -> None:
-        self.places: dict[tuple[int, Hashable], tuple[Any, Any]] = {}
+        self.places: dict[tuple[int, Hashable], Hashable] = {}
         self._executions = 0
+        self._objects = Labels()
+        self._new: dict[tuple[int, Hashable], Hashable] = {}  # met in this execution, by its own numbers
         self._lasting: set[tuple[int, Hashable]] = set()  # those met in more than one execution
 
     def begin(self) -> bool:
         """An execution begins; returns whether there is anything to look for in it."""
         self._executions += 1
+        self._new.clear()
         if self._executions == LEARNING + 1:
             for place in self.places.keys() - self._lasting:
                 del self.places[place]
         return bool(self.places) or self._executions <= LEARNING
 
-    def found(self, about: Any, key: Hashable) -> bool:
-        """Whether a place, met for the first time in an execution, holds what another has left there."""
-        place = (id(about), key)
-        known = self.places.get(place)
-        if known is None:
+    def found(self, about: Any, key: Hashable, target: tuple[int, Hashable]) -> bool:
+        """Whether a place, met for the first time in an execution, holds what another has left there.
+
+        Args:
+            target: how the execution itself calls the place.
+        """
+        place = self._objects.numbers.get(id(about), -1), key
+        if place not in self.places:
             if self._executions <= LEARNING:
-                self.places[place] = about, _state(about, key)
+                self._new[target] = _state(about, key)
             return False
         self._lasting.add(place)
-        return bool(known[1] != _state(about, key))
+        return self.places[place] != _state(about, key)
+
+    def learn(self, labels: Labels) -> None:
+        """An execution is over: what is still there of the objects it has met may be met in the next one."""
+        objects = dict(labels.objects())
+        for (number, key), state in self._new.items():
+            if number in objects:
+                self.places.setdefault((self._objects.label(objects[number]), key), state)
 
 
 def assigned(key: Hashable, about: Any, write: int) -> bool:

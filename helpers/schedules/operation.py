@@ -94,6 +94,7 @@ class Operation:
         scarce: whether what it waits for was taken by others (a lock, a permit, room in a queue), rather than
             to be given by them: waiting for that for ever is a deadlock, the other is a lost wake-up.
         free: performed as soon as it is ready, without a choice: it commutes with all that others can do.
+        given: the names of what the program has given it to be kept elsewhere, such as an item for a queue.
         opens: true of an operation before which no waiting `blocks` operation on the target could have been
             ready (the release of a lock before an acquisition). Saves the search from trying the impossible.
     """
@@ -106,6 +107,7 @@ class Operation:
     writes = True
     others: tuple[Hashable, ...] = ()
     written: tuple[Hashable, ...] = ()
+    given: tuple[str, ...] = ()
     blocks = False
     timed = False
     scarce = False
@@ -176,8 +178,8 @@ class Read(Operation):
     state = "running"
     writes = False
 
-    def __init__(self, about: Any, target: Hashable, place: Hashable, says: str) -> None:
-        self.object = about
+    def __init__(self, target: Hashable, place: Hashable, says: str) -> None:
+        self.object = None  # a search keeps what it tried, and is to keep nothing of the program's alive
         self.target = target
         self.place = place
         self.says = says
@@ -208,8 +210,8 @@ class ReadAll(Read):
 
     __slots__ = ("others",)
 
-    def __init__(self, about: Any, targets: Sequence[Hashable], place: Hashable, says: str) -> None:
-        super().__init__(about, targets[0], place, says)
+    def __init__(self, targets: Sequence[Hashable], place: Hashable, says: str) -> None:
+        super().__init__(targets[0], place, says)
         self.others = tuple(targets[1:])
 
 

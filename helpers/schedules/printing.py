@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from helpers.schedules.operation import Unwind
 from helpers.schedules.workers import current
 
 
@@ -50,13 +51,25 @@ def in_place() -> None:
 
 @contextmanager
 def captured() -> Iterator[None]:
-    """Within this, explored threads print into their execution's `output`."""
+    """Within this, explored threads print into their execution's `output`.
+
+    A finalizer in which a thread's schedule ends is ended by an exception that says nothing to anybody.
+    """
     real = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+    real_hook = sys.unraisablehook
+
+    def said(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, Unwind):
+            real_hook(unraisable)
+
     _places.update({name: _Stream(stream) for name, stream in real.items()})
     in_place()
+    sys.unraisablehook = said
     try:
         yield
     finally:
         _places.clear()
         for name, stream in real.items():
             setattr(sys, name, stream)
+        if sys.unraisablehook is said:  # unless somebody has put another one there meanwhile
+            sys.unraisablehook = real_hook

@@ -42,6 +42,10 @@ from helpers.schedules.execution import Site
 
 Note = tuple[str, Site | None]
 
+_WEAK = ("weakref", "_weakref", "_weakrefset")
+# A generator with one of these has something to do when it goes before it has come to its end.
+_WITH_AN_END = (ast.With, ast.Try, getattr(ast, "TryStar", ast.Try))
+
 _MOST = 1000  # of what a container holds is looked at
 
 _HELPERS = str(Path(__file__).resolve().parent.parent) + os.sep
@@ -59,6 +63,7 @@ _TAKEN_ALONG: tuple[type, ...] = (
     collections.Counter,
     collections.UserDict,
     collections.UserList,
+    collections.UserString,
     collections.ChainMap,
     functools.cached_property,
     type(os.environ),
@@ -108,6 +113,7 @@ class Reached:
         attributes: the names of all attributes that any of them assigns; None if they assign names made at
         run time.
         globals: by the `id` of a module's namespace, the global variables that any of them assigns.
+        notices_going: whether the program can notice when an object goes (see `lifetimes`).
     """
 
     def __init__(self) -> None:
@@ -115,6 +121,7 @@ class Reached:
         self.notes: dict[Note, None] = {}
         self.attributes: set[str] | None = set()
         self.globals: dict[int, set[str]] = {}
+        self.notices_going = False
         self._seen: dict[int, Any] = {}
         self._waiting: collections.deque[Any] = collections.deque()
 
@@ -209,7 +216,7 @@ class Reached:
         self._waiting.extend(function.__defaults__ or ())
         self._waiting.extend((function.__kwdefaults__ or {}).values())
         self._waiting.extend(vars(function).values())
-        if _made_by_library(function):
+        if made_by_library(function):
             return
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             self.note(f"async function {function.__qualname__} is not followed", sources.first_line(code))
@@ -222,6 +229,7 @@ class Reached:
             return
         self.functions[function] = tree
         self._assigned(tree, function)
+        self.notices_going = self.notices_going or _notices_going(tree)
         if not taken_along or function.__module__ in _TAKEN_FUNCTIONS:
             self._named(code, function.__globals__)
 
@@ -232,6 +240,11 @@ class Reached:
         modules = [sys.modules[name] for name in mentioned if isinstance(sys.modules.get(name), ModuleType)]
         for name in mentioned:
             found = names.get(name)
+            origin = _module_of(name, found)
+            self.notices_going = self.notices_going or origin in _WEAK
+            if origin.partition(".")[0] == "numpy":
+                what = "numpy's arrays are not followed: what threads do to one at the same time is not seen"
+                self.note(what, sources.first_line(code))
             if isinstance(found, ModuleType):
                 modules.append(found)
             elif found is not None:
@@ -254,6 +267,8 @@ class Reached:
                     self._waiting.append(base)
             return
         self._waiting.extend(tuple(vars(found).values()))
+        if any("__del__" in vars(base) for base in found.__mro__):
+            self.notices_going = True
         if taken_along:
             return
         self._waiting.extend(found.__mro__[1:])
@@ -280,7 +295,7 @@ class Reached:
             if isinstance(node, ast.Attribute):
                 if not isinstance(node.ctx, ast.Load):
                     self._assigns(scope.mangled(node.attr))
-                elif node.attr in ("__setattr__", "__delattr__", "__dict__"):
+                elif node.attr in ("__setattr__", "__delattr__", "__dict__") or _initializes_again(node):
                     self.attributes = None
             elif isinstance(node, ast.Name):
                 if node.id in ("setattr", "delattr", "vars", "globals", "exec", "eval"):
@@ -313,6 +328,13 @@ class Reached:
         return lambda name: name in assigned or (name in names and name in attributes)
 
 
+def _initializes_again(node: ast.Attribute) -> bool:
+    """Whether `__init__` is called by name: that of a data class sets attributes that no text shows."""
+    return node.attr == "__init__" and not (
+        isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name)
+    )
+
+
 def _constant_name(name: ast.Name, tree: ast.AST) -> bool:
     """Whether a use of `setattr` or `delattr` says in the text which attribute it is about."""
     for node in ast.walk(tree):
@@ -322,6 +344,28 @@ def _constant_name(name: ast.Name, tree: ast.AST) -> bool:
                 and len(node.args) > 1
                 and isinstance(node.args[1], ast.Constant)
             )
+    return False
+
+
+def _module_of(name: str, found: Any) -> str:
+    """The module that a name in the program's code is about."""
+    if found is None:
+        return name  # it may be imported where it is used
+    if isinstance(found, ModuleType):
+        return found.__name__
+    kind = found if isinstance(found, (type, FunctionType, BuiltinFunctionType)) else type(found)
+    return kind.__module__ or ""
+
+
+@functools.lru_cache(1000)
+def _notices_going(tree: sources.Function) -> bool:
+    """Whether a function, or one within it, does something when an object goes, or itself as a generator."""
+    for node in ast.walk(tree):
+        if "__del__" in (getattr(node, "name", None), getattr(node, "id", None)):
+            return True
+        generates = isinstance(node, ast.FunctionDef) and node.scope.generates  # type: ignore[attr-defined]
+        if generates and any(isinstance(part, _WITH_AN_END) for part in ast.walk(node)):
+            return True
     return False
 
 
@@ -372,12 +416,12 @@ def _has_taken_along(module: ModuleType) -> bool:
     return name in _TAKEN_FUNCTIONS or any(each.__module__ == name for each in _TAKEN_ALONG)
 
 
-def _made_by_library(function: FunctionType) -> bool:
+def made_by_library(function: FunctionType) -> bool:
     """Whether the standard library made it from text of its own: a data class's methods, a named tuple's."""
     return function.__code__.co_filename == "<string>" and (
         "__create_fn__" in function.__qualname__
         or "__dataclass" in function.__qualname__
-        or function.__module__.startswith(("namedtuple_", "collections", "dataclasses"))
+        or (function.__module__ or "").startswith(("namedtuple_", "collections", "dataclasses"))
         or function.__name__ in _GENERATED
     )
 

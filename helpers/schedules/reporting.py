@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import itertools
 import sys
+import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from helpers.schedules.containers import Place, Variables
@@ -99,12 +101,20 @@ def finished() -> None:
 
 # --- dictionaries that are somebody's attributes ---------------------------------------------------------
 
-_owners: dict[int, tuple[Any, Any]] = {}  # an instance's `__dict__` by its id: itself, and whose it is
+# An instance's `__dict__` by its id: itself, and what says whose it is, as long as that is there.
+_owners: dict[int, tuple[Any, Callable[[], Any]]] = {}
 
 
 def belongs_to(names: dict[str, Any], whose: Any) -> None:
     """Somebody has the dictionary with an object's attributes, or a module's variables."""
-    _owners[id(names)] = (names, whose)
+    if type(whose).__weakrefoffset__:
+        _owners[id(names)] = names, weakref.ref(whose, partial(_owners.pop, id(names)))
+    else:
+        _owners[id(names)] = names, partial(_itself, whose)
+
+
+def _itself(whose: Any) -> Any:
+    return whose
 
 
 def is_taken(names: dict[str, Any]) -> bool:
@@ -124,7 +134,7 @@ def _owned(about: Any, key: Any) -> Place:
     known = _owners.get(id(about))
     if known is None:
         return about, key
-    return known[1], key[0] if type(key) is tuple else key
+    return known[1](), key[0] if type(key) is tuple else key
 
 
 # --- loops and gaps ---------------------------------------------------------------------------------------
@@ -138,20 +148,20 @@ def progress(spot: Spot) -> bool:
     return True
 
 
-def again(spot: Spot, unread: frozenset[str]) -> None:
+def again(loop: object, spot: Spot, unread: frozenset[str]) -> None:
     """One more turn of a `while` begins, in a function that does not look at these variables."""
     execution = current()
     if execution is not None:
-        execution.again(sys._getframe(1), spot.site, unread)
+        execution.again(loop, sys._getframe(1), spot.site, unread)
 
 
-def counted(spot: Spot, unread: frozenset[str], what: Any) -> None:
+def counted(loop: object, spot: Spot, unread: frozenset[str], what: Any) -> None:
     """One more turn of a `for` over something, or what it gave: of `itertools.count` as of a `while`."""
     execution = current()
     if execution is None:
         return
     if what is itertools.count or type(what) is itertools.count:
-        execution.again(sys._getframe(1), spot.site, unread)
+        execution.again(loop, sys._getframe(1), spot.site, unread)
     else:
         execution.progress(sys._getframe(1), spot.site)
 
@@ -169,6 +179,13 @@ def caught() -> None:
         if after is not traceback.tb_next:
             traceback.tb_next = after
         traceback = after
+
+
+def finalized(held: Any, spot: Spot) -> None:
+    """The `__del__` of an object begins."""
+    execution = current()
+    if execution is not None:
+        execution.watches.finalized(held, spot.site)
 
 
 def not_followed(spot: Spot) -> None:

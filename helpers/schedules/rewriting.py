@@ -17,7 +17,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
-from helpers.schedules import calls, importing, sources
+from helpers.schedules import calls, importing, lifetimes, sources
 from helpers.schedules.containers import Variables
 from helpers.schedules.reaching import Reached
 from helpers.schedules.reporting import variables_of
@@ -177,9 +177,10 @@ def visible(*roots: Any) -> Iterator[Reached]:
             calls.follow(_within(code))
 
     def late(function: FunctionType) -> bool:
-        known = reached.assigned()
+        known = reached.assigned(), reached.notices_going
         found = reached.add(function)
-        grown = reached.assigned() != known
+        grown = (reached.assigned(), reached.notices_going) != known
+        lifetimes.noticed = reached.notices_going
         swap(list(reached.functions) if grown else found)
         return grown
 
@@ -189,8 +190,10 @@ def visible(*roots: Any) -> Iterator[Reached]:
         for root in roots:
             reached.add(root)
         swap(list(reached.functions))
+        lifetimes.noticed = reached.notices_going
         yield reached
     finally:
+        lifetimes.noticed = False
         for function, code in old.items():
             function.__code__ = code
         calls.begin(None)

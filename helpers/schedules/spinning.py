@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import itertools
 import linecache
-from collections.abc import Hashable
+import sys
+from collections.abc import Callable, Hashable
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from sys import getrefcount
 from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,9 @@ _SCALARS = (int, float, complex, str, bytes, bool, type(None))
 # What these operations give to others, and take back. What any other gives is never taken back.
 _LENDS = {"release": 1, "wait": 1, "acquire": -1, "wake": -1}
 _MOST_LOOPS = 8  # that a thread is in at one time, one within another
+# What is counted for a frame's variables, in a variable of ours, where the program has not asked for them.
+# From 3.13 on each who asks gets something else, which keeps nothing.
+_FRAME_ALONE = 3 if sys.version_info < (3, 13) else -1
 
 
 class Turns:
@@ -54,24 +59,24 @@ class Turns:
         self.counted = 0
         self.others_stood: Hashable = None
 
-    def begin(self, frame: FrameType, site: Hashable, unread: frozenset[str], depth: int) -> Turn | None:
+    def begin(self, loop: object, site: Hashable, now: Turn) -> Turn | None:
         """A turn begins.
 
         Args:
-            unread: variables of the frame that nobody looks at.
-            depth: how many steps all threads have made.
+            loop: an object that the loop has made when it began.
+            now: the turn.
 
         Returns:
             The last turn, if it has brought the thread back to where it was; None if the thread gets on.
         """
-        key = (id(frame), site)
-        now = Turn(frame, unread, depth)
+        key = (id(loop), site)
+        now.loop = loop  # so that no other gets its `id`
         last = self._loops.pop(key, None)
         self._loops[key] = now
         if len(self._loops) > _MOST_LOOPS:
             del self._loops[next(iter(self._loops))]
         self.counted = 0
-        if last is None or last.frame is not frame or last.busy or now.busy:
+        if last is None or last.busy or now.busy:
             return None
         if last.ends_like(now):
             return last
@@ -91,7 +96,7 @@ class Turns:
             return
         for key, turn in list(self._loops.items()):
             # A `for` within the `while` begins and ends within one turn: then the turn can still be idle.
-            if turn.frame is frame and _before(site, key[1]):
+            if turn.frame == id(frame) and _before(site, key[1]):
                 del self._loops[key]
 
 
@@ -102,7 +107,11 @@ def _before(site: Any, other: Any) -> bool:
 class Turn:
     """One turn of a loop: what the thread was like at its head, and what it has touched since.
 
+    It keeps nothing alive that the program has dropped meanwhile: neither the frame nor what is in it.
+
     Attributes:
+        loop: what the loop has made when it began.
+        frame: the `id` of the function's frame, while that is there.
         began: after how many steps of all threads.
         busy: whether something may have changed in it that is not seen here.
         counted: how many turns in a row, before it, have changed nothing but numbers.
@@ -120,16 +129,34 @@ class Turn:
         "counted",
         "frame",
         "looked_at",
+        "loop",
         "own",
     )
 
-    def __init__(self, frame: FrameType, unread: frozenset[str], depth: int) -> None:
-        self.frame = frame
+    def __init__(
+        self, frame: FrameType, unread: frozenset[str], depth: int, label: Callable[[Any], int]
+    ) -> None:
+        """A turn of a loop in `frame` begins.
+
+        Args:
+            unread: variables of the frame that nobody looks at.
+            depth: how many steps all threads have made.
+            label: gives the number of an object.
+        """
+        self.loop: object = None
+        self.frame = id(frame)
         self.began = depth
         self.counted = 0
-        self._locals = {name: value for name, value in frame.f_locals.items() if name not in unread}
+        variables = frame.f_locals
+        held = {name: value for name, value in variables.items() if name not in unread}
+        if getrefcount(variables) == _FRAME_ALONE:
+            variables.clear()  # until 3.12 the frame keeps what it has given, though the program drops it
         # Its locals do not say how far an iterator among them has come.
-        self.busy = bool(frame.f_code.co_flags & _RESUMED) or not all(map(_plain, self._locals.values()))
+        self.busy = bool(frame.f_code.co_flags & _RESUMED) or not all(map(_plain, held.values()))
+        self._locals = {
+            name: (type(value), value) if type(value) in _SCALARS else label(value)
+            for name, value in held.items()
+        }
         self._seen: dict[Hashable, int] = {}  # what it touched, and how often that had been written by then
         self.looked_at: dict[Hashable, Operation] = {}
         self.own: dict[Hashable, int] = {}  # how often it wrote it itself since
@@ -159,14 +186,12 @@ class Turn:
 
     def ends_like(self, now: Turn) -> bool:
         """Are the variables, at the head of the next turn, as they were at the head of this one?"""
-        return self._locals.keys() == now._locals.keys() and all(
-            _same(value, now._locals[name]) for name, value in self._locals.items()
-        )
+        return self._locals == now._locals
 
     def counts(self, now: Turn) -> bool:
         """Are they but for numbers?"""
         return self._locals.keys() == now._locals.keys() and all(
-            type(value) in (int, float) or _same(value, now._locals[name])
+            value == now._locals[name] or (isinstance(value, tuple) and value[0] in (int, float))
             for name, value in self._locals.items()
         )
 
@@ -195,10 +220,6 @@ def _plain(value: Any) -> bool:
         return True  # who takes a number by `next` reports that
     # An iterator moves on unseen. All else reports its changes, or they are reported by who makes them.
     return not hasattr(kind, "__next__")
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one is other or (type(one) is type(other) and type(one) in _SCALARS and one == other)
 
 
 class Spin(Operation):

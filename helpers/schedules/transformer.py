@@ -175,7 +175,7 @@ class Rewriter(ast.NodeTransformer):
 
     def fresh(self, node: ast.expr) -> bool:
         """Whether an expression makes a container that nobody else can have, without a step."""
-        return isinstance(node, (ast.List, ast.Set)) and all(map(self.quiet, node.elts))
+        return isinstance(node, (ast.List, ast.Set)) and all(map(_is_constant, node.elts))
 
     def watches(self, attribute: str) -> bool:
         if self.attributes is None or attribute in queues.KEPT or attribute in by_name.KEPT_INSIDE:
@@ -267,7 +267,7 @@ class Rewriter(ast.NodeTransformer):
             return self.simple(target.value)
         if isinstance(target, (ast.Tuple, ast.List)):
             return all(map(self.simple, target.elts))
-        return True
+        return not (isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice))
 
     def target(self, target: ast.expr) -> ast.expr:
         """A target with the report before it is stored to."""
@@ -298,9 +298,10 @@ class Rewriter(ast.NodeTransformer):
         """The statements that assign a value, already rewritten, to a target."""
         if isinstance(target, ast.Name):
             return [placed(ast.Assign([target], self.written(target.id, value, target)), at)]
-        if isinstance(target, ast.Subscript) and not self.quiet(target.slice):
+        takes_apart = isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice)
+        if isinstance(target, ast.Subscript) and (takes_apart or not self.quiet(target.slice)):
             call = self.performed(
-                by_key.set_item,
+                as_a_whole.set_slice if takes_apart else by_key.set_item,
                 self.spot(target),
                 value,
                 self.visit(target.value),
@@ -446,7 +447,9 @@ class Rewriter(ast.NodeTransformer):
         ):
             return self.generic_visit(node)  # type: ignore[return-value]
         if isinstance(node.left, ast.Constant):
-            right = self.visit(node.right)
+            # A text is added to texts, but a number multiplies lists.
+            joins = isinstance(node.op, ast.Mult) or isinstance(node.left.value, bytes)
+            right = self.compared(node.right, True) if joins else self.visit(node.right)
             if isinstance(node.op, ast.Mod) and isinstance(node.left.value, (str, bytes)):
                 right = self.report(as_a_whole.shown, right, self.spot(node.right), at=node.right)
             return placed(ast.BinOp(node.left, node.op, right), node)
@@ -464,7 +467,7 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(test, (ast.In, ast.NotIn)):
             return self.membership(node, node.left, right)
         operation = _COMPARING.get(type(test))
-        if operation is None or isinstance(node.left, ast.Constant) or isinstance(right, ast.Constant):
+        if operation is None or _is_constant(node.left) or _is_constant(right):
             return self.generic_visit(node)  # type: ignore[return-value]
         return self.operated(
             node, operation, node.left, right, lambda left: ast.Compare(left, node.ops, [right])
@@ -489,7 +492,10 @@ class Rewriter(ast.NodeTransformer):
 
     def membership(self, node: ast.Compare, element: ast.expr, held: ast.expr) -> ast.expr:
         spot = self.spot(held)
-        if isinstance(held, (ast.Tuple, ast.List, ast.Set, ast.Constant)):
+        # A container that is compared with what is none is not looked into.
+        if isinstance(held, ast.Constant) or (
+            isinstance(held, (ast.Tuple, ast.List, ast.Set)) and all(map(_is_constant, held.elts))
+        ):
             return self.generic_visit(node)  # type: ignore[return-value]
         if self.quiet(element):
             right = self.report(as_a_whole.member, self.visit(held), element, spot, at=held)
@@ -664,8 +670,9 @@ class Rewriter(ast.NodeTransformer):
                 return copied(node)
         return None
 
-    def visit_For(self, node: ast.For) -> ast.For:
+    def visit_For(self, node: ast.For) -> ast.For | list[ast.stmt]:
         counts = self.may_count(node.iter)
+        loop = self.hidden()
         if counts is None:
             node.iter = self.gone_through(node.iter)
             going_on: ast.expr = self.report(reporting.progress, self.spot(node, "", "for"), at=node)
@@ -674,7 +681,7 @@ class Rewriter(ast.NodeTransformer):
             node.iter = self.report(
                 as_a_whole.each_from_call, self.visit(node.iter), counts, spot, at=node.iter
             )
-            going_on = self.turn(reporting.counted, node, copied(counts))
+            going_on = self.turn(reporting.counted, loop, node, copied(counts))
         head: list[ast.stmt] = [placed(ast.Expr(going_on), node)]
         if isinstance(node.target, ast.Name) and self.simple(node.target):
             target: ast.expr = node.target
@@ -689,22 +696,29 @@ class Rewriter(ast.NodeTransformer):
         node.target = target
         node.body = [*head, *self.visit_each(node.body)]
         node.orelse = self.visit_each(node.orelse)
-        return node
+        return node if counts is None else self.known_by(loop, node)
 
-    def visit_While(self, node: ast.While) -> ast.While:
-        turn = self.turn(reporting.again, node)
+    def visit_While(self, node: ast.While) -> list[ast.stmt]:
+        loop = self.hidden()
+        turn = self.turn(reporting.again, loop, node)
         node.test = placed(ast.BoolOp(ast.Or(), [turn, self.truth(node.test)]), node.test)
         node.body = self.visit_each(node.body)
         node.orelse = self.visit_each(node.orelse)
-        return node
+        return self.known_by(loop, node)
 
-    def turn(self, hook: Callable[..., Any], node: ast.For | ast.While, *args: ast.expr) -> ast.expr:
+    def known_by(self, loop: str, node: ast.For | ast.While) -> list[ast.stmt]:
+        """A loop that is known by an object in a hidden variable."""
+        made = self.report(object, at=_place_of(node))
+        return [placed(ast.Assign([_store(loop, node)], made), _place_of(node)), node, _delete(loop, node)]
+
+    def turn(
+        self, hook: Callable[..., Any], loop: str, node: ast.For | ast.While, *args: ast.expr
+    ) -> ast.expr:
         """The report of a turn of a loop in which a thread may spin."""
         kind = "while" if isinstance(node, ast.While) else "for"
         at = node.test if isinstance(node, ast.While) else node
-        return self.report(
-            hook, self.spot(node, "", kind), self.constant(self.scope.unread(), node), *args, at=at
-        )
+        unread = self.constant(self.scope.unread(), node)
+        return self.report(hook, _load(loop, at), self.spot(node, "", kind), unread, *args, at=at)
 
     def visit_If(self, node: ast.If) -> ast.If:
         node.test = self.truth(node.test)
@@ -922,6 +936,10 @@ class Rewriter(ast.NodeTransformer):
             node.body = [node.body[0], *self.visit_each(node.body[1:])]
         else:
             node.body = self.visit_each(node.body)
+        if not isinstance(node, ast.Lambda) and node.name == "__del__" and node.args.args:
+            held = _load(node.args.args[0].arg, node.body[0])
+            said = self.report(reporting.finalized, held, self.spot(node, "", "__del__"), at=node.body[0])
+            node.body.insert(0, placed(ast.Expr(said), node.body[0]))
         if self.scope.generates and not isinstance(node, ast.Lambda):
             last = node.body[-1]
             node.body.append(placed(ast.Expr(self.leaving(None, last)), last))
@@ -1030,6 +1048,14 @@ def _flat(targets: Sequence[ast.expr]) -> Iterator[ast.expr]:
 
 def _is_number(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, (int, float, complex))
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """Whether an expression is a number, a text or the like: no container is compared with it by content."""
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.operand, ast.Constant)
+    # Only with bytes, a `bytearray` is.
+    return isinstance(node, ast.Constant) and not isinstance(node.value, bytes)
 
 
 def _keeps(function: ast.expr) -> bool:

@@ -186,7 +186,7 @@ class Watched(Execution):
     # --- names and values --------------------------------------------------------------------------------
 
     def label(self, about: Any) -> int:
-        known = len(self._labels)
+        known = self._labels.given
         number = super().label(about)
         if number == known:
             site = _site(sys._getframe(1))

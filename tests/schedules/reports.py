@@ -41,6 +41,12 @@ class Listener:
         self.quiet = False
         self.before = lambda: None
         self.search = SimpleNamespace(met=lambda sites: None, racy=frozenset())
+        self.watches = SimpleNamespace(
+            watch=lambda about, runs=None: None,
+            refers=lambda reference: None,
+            looked=lambda reference, site: None,
+            finalized=lambda about, site: None,
+        )
 
     def access(self, about, key, write, site, text):
         return self.access_all([(about, key)], write, site, text)
@@ -67,7 +73,7 @@ class Listener:
         self.seen.append(value if isinstance(value, (int, str, float, type(None))) else repr(value))
         self.quiet = False
 
-    def again(self, frame, site, unread):
+    def again(self, loop, frame, site, unread):
         pass
 
     def progress(self, frame=None, site=None):

@@ -6,6 +6,7 @@ of them is missing, an access was not seen.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import configparser
 import contextlib
@@ -13,6 +14,7 @@ import copy
 import ctypes
 import dataclasses
 import functools
+import heapq
 import itertools
 import json
 import operator
@@ -27,6 +29,7 @@ import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy
 import pytest
 
 from helpers import every_schedule
@@ -115,8 +118,8 @@ def add_one(thing):
 
 NAMES = {
     module.__name__: module
-    for module in (collections, configparser, contextlib, copy, ctypes, dataclasses, functools, itertools, json, operator,
-                   os, pickle, queue, statistics, threading, types, weakref)
+    for module in (builtins, collections, configparser, contextlib, copy, ctypes, dataclasses, functools, heapq, itertools,
+                   json, numpy, operator, os, pickle, queue, statistics, threading, types, weakref)
 } | {thing.__name__: thing for thing in (Record, Thing, Pair, Kept, Strict, Curious, Owned, add_one)}  # fmt: skip
 
 
@@ -144,9 +147,9 @@ def _gone_through(expression: str) -> str:
     return f"try: got.extend({expression})\nexcept RuntimeError: got.append('changed size')"
 
 
-def _added(setup: str, expression: str) -> Program:
+def _added(setup: str, expression: str, result: str = "thing.value") -> Program:
     """A number is added: "lost update", or both are there."""
-    return Program(setup, expression, expression, "thing.value", {"1", "2"})
+    return Program(setup, expression, expression, result, {"1", "2"})
 
 
 SEEN = {
@@ -212,6 +215,60 @@ SEEN = {
     "os.environ": Program(
         "os.environ['HELPERS_N'] = '0'", "os.environ['HELPERS_N'] += '1'", "got.append(os.environ.get('HELPERS_N'))", "got", {"['0']", "['01']"}
     ),
+    # What is compared, added up or taken apart may itself hold what is shared.
+    "a list in a literal": Program("a = [0]", "got.append(a in [[0]])", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "in a literal of shared lists": Program("a = [1]", "got.append([0] not in (a, [2]))", "a[0] = 0", "got", {"[True]", "[False]"}),
+    "in a tuple": Program("a = [1]\nt = (a,)", "got.append([0] in t)", "a[0] = 0", "got", {"[True]", "[False]"}),
+    "a list in a list": Program("a = [0]\ns = [[0]]", "got.append(a in s)", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "in a list of shared lists": Program("s = [[1]]\na = s[0]", "got.append([0] in s)", "a[0] = 0", "got", {"[True]", "[False]"}),
+    "in values()": Program("a = [0]\nd = {1: [0]}", "got.append(a in d.values())", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "operator.contains": Program("a = [0]", "got.append(operator.contains([[0]], a))", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "__contains__": Program("a = [0]\ns = [[0]]", "got.append(s.__contains__(a))", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "count": Program("a = [0]\ns = [[0]]", "got.append(s.count(a))", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "count of a deque": Program("a = [0]\ns = collections.deque([[0]])", "got.append(s.count(a))", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "count of a tuple": Program("a = [1]\nt = (a,)", "got.append(t.count([0]))", "a[0] = 0", "got", {"[0]", "[1]"}),
+    "index": Program("a = [0]\ns = [[1], [0]]", "got.append(s.index(a))", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "index of a tuple": Program("a = [1]\nt = (a, [0])", "got.append(t.index([0]))", "a[0] = 0", "got", {"[0]", "[1]"}),
+    "remove": Program("a = [0]\ns = [[1], [0]]", "s.remove(a)\ngot.append(s)", "a[0] = 1", "got", {"[[[0]]]", "[[[1]]]"}),
+    "== a literal of shared lists": Program("a = [0]\ns = [[0]]", "got.append(s == [a])", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "== bytes": Program("b = bytearray(b'a')", "got.append(b == b'a')", "b[0] = 98", "got", {"[True]", "[False]"}),
+    "__eq__": Program("s = [[0]]\na = s[0]", "got.append([[0]].__eq__(s))", "a[0] = 1", "got", {"[True]", "[False]"}),
+    "a named tuple compared": Program("P = collections.namedtuple('P', 'x')\np = P([0])", "got.append(p == P([0]))", "p.x[0] = 1", "got", {"[True]", "[False]"}),
+    "a namespace compared": Program("x = types.SimpleNamespace(n=0)", "got.append(x == types.SimpleNamespace(n=0))", "x.n = 1", "got", {"[True]", "[False]"}),
+    "repr of a namespace": Program("x = types.SimpleNamespace(n=0)", "got.append(repr(x)[-2])", "x.n = 1", "got", {"['0']", "['1']"}),
+    "sum of lists": Program("a, b = [0], [1]", "got.extend(sum((a, b), []))", "a.append(5)", "got", {"[0, 1]", "[0, 5, 1]"}),
+    "dict of pairs": Program("a = [1, 2]", "got.append(dict([a])[1])", "a[1] = 3", "got", {"[2]", "[3]"}),
+    "update by pairs": Program("a = [1, 2]\nd = {}", "d.update([a])\ngot.append(d)", "a[1] = 3", "got", {"[{1: 2}]", "[{1: 3}]"}),
+    "sorted": Program("a, b = [0], [1]", "got.append(sorted((a, b))[0] is a)", "a[0] = 2", "got", {"[True]", "[False]"}),
+    "sort": Program("a, b = [0], [1]\ns = [a, b]", "s.sort()\ngot.append(s[0] is a)", "a[0] = 2", "got", {"[True]", "[False]"}),
+    "min of a list": Program("a, b = [0], [1]", "got.append(min([a, b]) is a)", "a[0] = 2", "got", {"[True]", "[False]"}),
+    "heappush": Program("a = [0]\ns = [a]", "heapq.heappush(s, [1])\ngot.append(s[0] is a)", "a[0] = 2", "got", {"[True]", "[False]"}),
+    "sum with a start": Program("a = [0]", "got.extend(sum([[1]], start=a))", "a[0] = 5", "got", {"[0, 1]", "[5, 1]"}),
+    "sorted by dict.get": Program("d = {1: [0], 2: [1]}\na = d[1]", "got.append(sorted(d, key=d.get)[0])", "a[0] = 5", "got", {"[1]", "[2]"}),
+    "a slice assigned": Program("a = [0]\ns = []", "s[:] = a\ngot.extend(s)", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "a slice assigned from a generator": Program("a = [0]\ns = []", "s[:] = (x for x in a)\ngot.extend(s)", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "a slice among targets": Program("a = [0]\ns = []", "b = s[:] = a\ngot.extend(s)", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "a slice by operator": Program("a = [0]\ns = []", "operator.setitem(s, slice(None), a)\ngot.extend(s)", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "a slice by __setitem__": Program("a = [0]\ns = []", "s.__setitem__(slice(None), a)\ngot.extend(s)", "a[0] = 1", "got", {"[0]", "[1]"}),
+    "a number times a list": Program("a = [0]", "got.extend(2 * a)", "a[0] = 1", "got", {"[0, 0]", "[1, 1]"}),
+    "bytes and a bytearray": Program("b = bytearray(b'a')", "got.append(b'c' + b)", "b[0] = 98", "got", {"[b'ca']", "[b'cb']"}),
+    "bytes joined": Program("b = bytearray(b'a')", "got.append(b''.join([b]))", "b[0] = 98", "got", {"[b'a']", "[b'b']"}),
+    "translate": Program("d = {97: 'b'}", "got.append('a'.translate(d))", "d[97] = 'c'", "got", {"['b']", "['c']"}),
+    "repr of a namespace that grows": Program("x = types.SimpleNamespace()", "got.append(len(repr(x)))", "x.n = 1", "got", {"[11]", "[14]"}),
+    "any": Program("a = []", "got.append(any([a]))", "a.append(1)", "got", {"[True]", "[False]"}),
+    "all": Program("a = []", "got.append(all((a,)))", "a.append(1)", "got", {"[True]", "[False]"}),
+    "set of map of tuple": Program("a = [0]\nrows = [a]", "got.append(set(map(tuple, rows)))", "a[0] = 1", "got", {"[{(0,)}]", "[{(1,)}]"}),
+    "extend by map of tuple": Program("a = [0]\nrows = [a]", "got.extend(map(tuple, rows))", "a[0] = 1", "got", {"[(0,)]", "[(1,)]"}),
+    "filter of none": Program("a = []\nrows = [a]", "got.append(len(list(filter(None, rows))))", "a.append(1)", "got", {"[0]", "[1]"}),
+    "groupby": Program("a = [0]\nrows = [a, [0]]", "got.append(len(list(itertools.groupby(rows))))", "a[0] = 1", "got", {"[1]", "[2]"}),
+    "accumulate": Program("a = [0]\nrows = [a, [2]]", "got.append(list(itertools.accumulate(rows))[1])", "a[0] = 1", "got", {"[[0, 2]]", "[[1, 2]]"}),
+    "a record initialized again": Program("x = Record()", "x.__init__(1)", "got.append(x.value)", "got", {"[0]", "[1]"}),
+    "a record initialized by its class": Program("x = Record()", "Record.__init__(x, 1)", "got.append(x.value)", "got", {"[0]", "[1]"}),
+    "__eq__ of a record": Program("x = Record()", "got.append(x.__eq__(Record()))", "x.value = 1", "got", {"[True]", "[False]"}),
+    "UserString": Program("x = collections.UserString('a')", "got.append((len(x), x == 'a'))", "x.data = 'b'", "got", {"[(1, True)]", "[(1, False)]"}),
+    "UserString in a text": Program("x = collections.UserString('a')", "got.append(f'{x}')", "x.data = 'b'", "got", {"['a']", "['b']"}),
+    "UserList": Program("x = collections.UserList()", "x.append(len(x))", "x.append(len(x))", "x.data", {"[0, 0]", "[0, 1]"}),
+    "UserDict": _added("thing = collections.UserDict(value=0)", "thing['value'] += 1", "thing['value']"),
     "a name of a Thread": Program("t = threading.Thread(name='a')", "t.name = 'b'", "got.append(t.name)", "got", {"['a']", "['b']"}),
 }  # fmt: skip
 
@@ -239,6 +296,14 @@ SAID = {
     "Semaphore._value": ("s = threading.Semaphore(0)", "got.append(s._value)", "s.release()", "s._value is what the primitive keeps inside"),
     "Event._flag": ("e = threading.Event()", "e._flag = True", "e.wait(1)", "e._flag is set: what that does to others is not seen"),
     "__dict__": ("x = Thing()", "x.__dict__ = {'value': 1}", "got.append(x.value)", "x.__dict__ is set"),
+    "__code__": ("f, g = lambda: 1, lambda: 2", "f.__code__ = g.__code__", "got.append(f())", "f.__code__ is set"),
+    "__defaults__": ("f = lambda x=1: x", "f.__defaults__ = (2,)", "got.append(f())", "f.__defaults__ is set"),
+    "__defaults__ by name": ("f = lambda x=1: x", "setattr(f, '__defaults__', (2,))", "got.append(f())", "f.__defaults__ is set"),
+    "__kwdefaults__": ("f = lambda *, x=1: x", "f.__kwdefaults__ = {'x': 2}", "got.append(f())", "f.__kwdefaults__ is set"),
+    "an item of __kwdefaults__": ("f = lambda *, x=1: x", "f.__kwdefaults__['x'] = 2", "got.append(f())", "f.__kwdefaults__ is what the function keeps inside"),
+    "__bases__": ("class A: n = 1\nclass B: n = 2\nclass C(A): pass", "C.__bases__ = (B,)", "got.append(C().n)", "C.__bases__ is set"),
+    "numpy": ("x = numpy.zeros(1)", "y = x\ny += 1", "got.append(float(x[0]))", "numpy's arrays are not followed"),
+    "numpy imported there": ("import numpy as n\nx = n.zeros(1)", "y = x\ny += 1", "got.append(float(x[0]))", "numpy's arrays are not followed"),
     "__class__": ("x = Thing()", "x.__class__ = Owned", "got.append(x)", "x.__class__ is set"),
 }  # fmt: skip
 
@@ -262,6 +327,13 @@ def test_what_a_lock_keeps_apart_needs_not_be_seen(library):
     setup = "d = {1: 1}\nlock = threading.Lock()"
     result = every_schedule(scenario(setup, f"with lock: {library}", "with lock: d[2] = 2", "got"))
     assert (result.exhausted, result.failing, result.schedules) == (True, 0, 2)
+
+
+def test_a_builtin_name_that_is_set_is_said(monkeypatch):
+    monkeypatch.setattr(builtins, "level", 0, raising=False)
+    result = every_schedule(scenario("", "builtins.level = 1", "got.append(level)", "got"))
+    assert not result.exhausted
+    assert any("builtins.level is set" in note for note in result.notes), result.notes
 
 
 def test_methods_that_abstract_classes_write_are_known_to_use_the_programs_own():

@@ -174,6 +174,7 @@ class _Set(_FutureOperation):
     """Gives it a result, or an exception."""
 
     __slots__ = ("others", "outcome")
+    given = ("outcome",)
     kind = "set"
     verb = "give a result to"
 
@@ -195,6 +196,7 @@ class _AddCallback(_FutureOperation):
     """Queues a callback up, or says that it is too late for that."""
 
     __slots__ = ("callback",)
+    given = ("callback",)
     kind = "write"
     verb = "add a callback to"
 

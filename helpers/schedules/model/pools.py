@@ -76,6 +76,7 @@ class _Submit(_LockedOperation):
     """Queues work up; returns the thread to be started for it, or None."""
 
     __slots__ = ("work",)
+    given = ("work",)
     kind = "put"
     verb = "submit to"
 

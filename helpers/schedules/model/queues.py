@@ -65,6 +65,7 @@ class _QueueOperation(PrimitiveOperation):
 
 class _Put(_QueueOperation):
     __slots__ = ("item", "others")
+    given = ("item",)
     kind = "put"
     verb = "put into"
     remedy = "take an item out"
@@ -405,6 +406,7 @@ class SimpleQueue:
 
 class _SimplePut(PrimitiveOperation):
     __slots__ = ("item",)
+    given = ("item",)
     kind = "put"
     verb = "put into"
 
