@@ -86,7 +86,7 @@ _REFUSED = {
     ("concurrent", "ProcessPoolExecutor"): _PROCESSES,
     ("concurrent", "InterpreterPoolExecutor"): "interpreters cannot be explored: use threads",
 }
-_PUBLIC = {"posix": "os", "nt": "os", "_signal": "signal"}
+_PUBLIC = {"posix": "os", "nt": "os", "_signal": "signal", "_py_warnings": "warnings"}
 # Of `multiprocessing`.
 _BEGINS_NOTHING = {
     "active_children", "cpu_count", "current_process", "freeze_support", "get_all_start_methods",
