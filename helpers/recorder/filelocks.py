@@ -11,14 +11,13 @@ import sys
 
 from . import fileformat, tape
 from .patching import replace, same_face, user_frame
+from .processes import waiting
 from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 FREE, UNDONE = fileformat.FREE << 56, fileformat.UNDONE << 56
 
 _numbers: dict[tuple[int, int], int] = {}  # of the locks of files, by device and inode
@@ -50,20 +49,9 @@ def _locks(fcntl: Any, name: str) -> None:
             return original(arguments[0], operation | fcntl.LOCK_NB, *arguments[2:])
         except (BlockingIOError, PermissionError):
             pass  # somebody else has it; which of the two is said depends on the system
-        return _wait(number, original, *arguments)
+        return waiting(number, original, *arguments)
 
     replace(fcntl, name, same_face(lock, original))
-
-
-def _wait(number: int, call: Callable[..., Any], *arguments: Any) -> Any:
-    record(WAIT | number)
-    end = GAVE_UP
-    try:
-        result = call(*arguments)
-        end = GOT
-    finally:
-        record(end | number)
-    return result
 
 
 def _number_of(file: Any) -> int:

@@ -43,7 +43,7 @@ def _after_fork_in_child() -> None:
     record(CHILD | fork)
 
 
-def _waiting(on: int, call: Callable[..., Any], *arguments: Any) -> Any:
+def waiting(on: int, call: Callable[..., Any], *arguments: Any) -> Any:
     """Make a call that waits for what has this number, and record that."""
     record(WAIT | on)
     end = GAVE_UP
@@ -80,7 +80,7 @@ def _waiting_for_a_child(name: str) -> None:
             return original(*arguments)
         blocks = not options & getattr(os, "WNOHANG", 0)
         on = tape.number_of_process(pid) if pid > 0 else fileformat.ANY_CHILD
-        result = _waiting(on, original, *arguments) if blocks else original(*arguments)
+        result = waiting(on, original, *arguments) if blocks else original(*arguments)
         if result[0]:
             record(REAP | result[1] << 32 | result[0])
         return result
@@ -98,7 +98,7 @@ def _waitid() -> None:
             return original(*arguments)
         of, pid, options = arguments
         on = tape.number_of_process(pid) if of == os.P_PID and pid > 0 else fileformat.ANY_CHILD
-        result = original(*arguments) if options & os.WNOHANG else _waiting(on, original, *arguments)
+        result = original(*arguments) if options & os.WNOHANG else waiting(on, original, *arguments)
         if result is not None and result.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
             # As the others tell it: an exit code in the second byte, a signal in the first.
             status = result.si_status << 8 if result.si_code == os.CLD_EXITED else result.si_status
@@ -113,7 +113,7 @@ def _system() -> None:
 
     def system(command: Any) -> int:
         number = tape.define("Process", _first_word(command), *user_frame(sys._getframe(1)))
-        status: int = _waiting(number, original, command)
+        status: int = waiting(number, original, command)
         return status
 
     replace(os, "system", same_face(system, original))
@@ -134,7 +134,7 @@ def _waiting_for_a_signal(module: Any, name: str) -> None:
     on = fileformat.OS_SIGNAL | (fileformat.TIMED << 32 if timed else 0)
 
     def wait(*arguments: Any) -> Any:
-        heard = _waiting(on, original, *arguments)
+        heard = waiting(on, original, *arguments)
         if timed and heard is None:
             record(TIMED_OUT | fileformat.OS_SIGNAL)
         return heard

@@ -137,7 +137,7 @@ for function in (signal.pause, signal.pthread_kill, signal.sigwait):
 
 
 @posix
-def test_a_lock_of_a_file_is_waited_for():
+def test_a_lock_of_a_file_is_waited_for(tmp_path):
     seen = recorded(
         WAITING
         + """
@@ -146,11 +146,12 @@ one, other = open("jobs", "w"), open("jobs", "w")
 fcntl.flock(one, fcntl.LOCK_EX)
 try: fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except BlockingIOError: print("taken")
-run(lambda: fcntl.flock(other.fileno(), fcntl.LOCK_EX), lambda: fcntl.flock(one, fcntl.LOCK_UN), "_wait")
+run(lambda: fcntl.flock(other.fileno(), fcntl.LOCK_EX), lambda: fcntl.flock(one, fcntl.LOCK_UN), "waiting")
 for wrong in ((), (one,), (-1, fcntl.LOCK_EX), (one, "x")):
     try: fcntl.flock(*wrong)
     except (TypeError, ValueError, OSError) as error: print(type(error).__name__)
-"""
+""",
+        cwd=tmp_path,
     )
     assert seen.run.stdout == "taken\nTypeError\nTypeError\nValueError\nTypeError\n"
     assert seen.waits["waiter"] == [("lock", "lock of jobs")]
@@ -163,7 +164,7 @@ for wrong in ((), (one,), (-1, fcntl.LOCK_EX), (one, "x")):
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, to see that a process is blocked")
 @pytest.mark.parametrize("call", ["flock", "lockf"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_lock_of_a_file_is_known_in_other_processes(call, method):
+def test_a_lock_of_a_file_is_known_in_other_processes(call, method, tmp_path):
     seen = recorded(
         f"""
 import fcntl, multiprocessing, time
@@ -186,6 +187,7 @@ if __name__ == "__main__":
 """,
         start_method=method,
         timeout=30,
+        cwd=tmp_path,
     )
     assert ("lock", "lock of jobs") in seen.waits["waiter"]
     assert ("MainThread", "waiter", "lock of jobs") in seen.wakeups
