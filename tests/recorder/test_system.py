@@ -98,7 +98,7 @@ def waits():
     global waiter
     waiter = threading.get_ident()
     print(getattr(heard := signal.{call}, "si_signo", heard) == USED)
-run(waits, lambda: {sent}, "_waiting")
+run(waits, lambda: {sent}, "waiting")
 """
     )
     assert seen.run.stdout == "True\n"
