@@ -589,9 +589,11 @@ _FRAME = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 
 def _stacks(watch: _Watch, names: Mapping[int, str], recording: Recording) -> Iterator[Stack]:
     """Read what faulthandler wrote: for each thread a heading and its frames, innermost first."""
-    for pid, lines in watch.report["dumps"].items():
+    dumps: dict[int, list[str]] = watch.report["dumps"]
+    # In the order of the timeline; in which they answered is chance.
+    for pid in [*(pid for pid in names if pid in dumps), *(pid for pid in dumps if pid not in names)]:
         threads: list[tuple[str, list[tuple[str, int, str]]]] = []
-        for text in lines:
+        for text in dumps[pid]:
             if heading := _THREAD.match(text):
                 ident = int(heading[1], 16)
                 threads.append((recording.thread_name(pid, ident) or f"thread {len(threads) + 1}", []))
