@@ -526,6 +526,24 @@ time.sleep(1000)
 
 
 @linux
+def test_of_the_resource_tracker_there_is_no_stack():
+    run = run_script(
+        """
+import multiprocessing, time
+def child(lock):
+    time.sleep(1000)
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    lock = context.Lock()
+    context.Process(target=child, args=(lock,), name="child").start()
+    time.sleep(1000)
+""",
+        timeout=2,
+    )
+    assert [stack.process for stack in run.stacks] == ["main process", "child"]
+
+
+@linux
 @pytest.mark.parametrize("stderr", ["None", "subprocess.PIPE", "subprocess.STDOUT", "subprocess.DEVNULL"])
 def test_a_child_that_waits_for_room_in_a_pipe_does_not_delay_the_end(stderr):
     """It is asked for its stack only where it would arrive."""
