@@ -161,6 +161,9 @@ def _assigned(target: ast.expr, value: ast.expr) -> Iterator[_Named]:
         if isinstance(value, (ast.ListComp, ast.GeneratorExp)):
             yield from _within(value.elt, tuple(map(ast.unparse, target.elts)), False)
             return
+    match target:
+        case ast.Subscript(whole, ast.Slice(None, None, None)):  # locks[:] = [Lock()]
+            target = whole
     yield from _within(value, (ast.unparse(target).strip("()"),), False)
 
 
