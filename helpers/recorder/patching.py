@@ -164,7 +164,9 @@ def _field(frame: FrameType, made: Any) -> str:
     """The field of a data class that is being set by the `__init__` that `dataclasses` has written, or ""."""
     for cls in type(made).__mro__:
         its = cls.__dict__
-        if "__dataclass_fields__" in its and getattr(its.get("__init__"), "__code__", None) is frame.f_code:
+        if getattr(its.get("__init__"), "__code__", None) is frame.f_code:
+            if "__dataclass_params__" not in its or not its["__dataclass_params__"].init:
+                return ""  # somebody has written it, in a text that has no file
             # Each has a line there; but those that are no attributes, or that nobody sets.
             without = sys.modules["dataclasses"].MISSING
             fields = [

@@ -258,6 +258,19 @@ for each in (cell, Cell(2), Cell(3)):
     assert (lock.file, lock.line) == ("script.py", 21)
 
 
+def test_a_data_class_whose_init_is_written_in_a_text_without_a_file_has_no_such_fields():
+    text = """
+import dataclasses, threading
+@dataclasses.dataclass(init=False)
+class Cell:
+    guard: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    def __init__(self):
+        self.other = threading.Lock()
+"""
+    seen = recorded(f"exec({text!r})\ncell, second = Cell(), Cell()\nwith cell.other: pass")
+    assert [hold[1] for hold in seen.holds] == ["Lock of cell"]
+
+
 def test_futures_and_simple_queues_of_several_objects_are_named_after_these():
     seen = recorded(
         """
