@@ -534,7 +534,7 @@ def _run(watch: _Watch, recording: Recording, timeout: float | None, file: Path)
         timeout=timeout,
         lines=lines,
         survivors=survivors,
-        stacks=tuple(_stacks(watch, names, recording)),
+        stacks=tuple(_stacks(watch, names, recording, timeline)),
         timeline=timeline,
         names=names,
         file=file.name,
@@ -587,11 +587,19 @@ _THREAD = re.compile(r"(?:Current thread|Thread) 0x([0-9a-f]+)")
 _FRAME = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 
 
-def _stacks(watch: _Watch, names: Mapping[int, str], recording: Recording) -> Iterator[Stack]:
+def _stacks(
+    watch: _Watch, names: Mapping[int, str], recording: Recording, timeline: Timeline
+) -> Iterator[Stack]:
     """Read what faulthandler wrote: for each thread a heading and its frames, innermost first."""
-    for pid, lines in watch.report["dumps"].items():
+    dumps: dict[int, list[str]] = watch.report["dumps"]
+    # What recorded and yet is not in the timeline is left out: multiprocessing's resource tracker.
+    shown = {lane.pid for lane in timeline.lanes}
+    for pid in {process.pid for process in recording.processes.values()} - shown:
+        dumps.pop(pid, None)
+    # In the order of the timeline; in which they answered is chance.
+    for pid in [*(pid for pid in names if pid in dumps), *(pid for pid in dumps if pid not in names)]:
         threads: list[tuple[str, list[tuple[str, int, str]]]] = []
-        for text in lines:
+        for text in dumps[pid]:
             if heading := _THREAD.match(text):
                 ident = int(heading[1], 16)
                 threads.append((recording.thread_name(pid, ident) or f"thread {len(threads) + 1}", []))

@@ -507,6 +507,43 @@ time.sleep(1000)
 
 
 @linux
+def test_stacks_are_in_the_order_of_the_timeline_whoever_answers_first():
+    run = run_script(
+        f"""
+import os, signal, time
+for _ in range(2):
+    if os.fork() == 0:
+        signal.pause()
+def dump(*_):
+    time.sleep(0.2)
+    os.write(2, b'Current thread 0x1 (most recent call first):\\n  File "script.py", line 9 in <module>\\n')
+signal.signal({STACKS_SIGNAL}, dump)
+time.sleep(1000)
+""",
+        timeout=1,
+    )
+    assert [stack.process for stack in run.stacks] == ["main process", "child 1", "child 2"]
+
+
+@linux
+def test_of_the_resource_tracker_there_is_no_stack():
+    run = run_script(
+        """
+import multiprocessing, time
+def child(lock):
+    time.sleep(1000)
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    lock = context.Lock()
+    context.Process(target=child, args=(lock,), name="child").start()
+    time.sleep(1000)
+""",
+        timeout=2,
+    )
+    assert [stack.process for stack in run.stacks] == ["main process", "child"]
+
+
+@linux
 @pytest.mark.parametrize("stderr", ["None", "subprocess.PIPE", "subprocess.STDOUT", "subprocess.DEVNULL"])
 def test_a_child_that_waits_for_room_in_a_pipe_does_not_delay_the_end(stderr):
     """It is asked for its stack only where it would arrive."""

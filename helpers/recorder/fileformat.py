@@ -107,7 +107,10 @@ UNRECORDED = "U"  # command of a Python that is started without what makes it re
 THREAD = (
     "T"  # number of a Thread object that did not start its thread, such as the main one's; that one's ident
 )
-OWNER = "O"  # number of what an __init__ made; file, line and class of the object that it is a part of
+# number of what an __init__ made; file, line and class of the object that it is a part of; and which field of
+# a data class it is, whose __init__ nobody has written
+OWNER = "O"
+GENERATED = "<string>"  # the file of such an __init__
 RENAME = "R"  # number of a Thread object, the name it has been given since
 QUEUED = "Q"  # number of a future, number of the queue of the pool that is to run its task
 AWAITED = "A"  # number of what stands for several futures; 1 if all are waited for, 0 if any; their numbers

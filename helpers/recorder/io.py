@@ -15,7 +15,7 @@ import os
 import sys
 
 from . import fileformat, tape
-from .patching import caller, is_internal, replace, same_face
+from .patching import is_internal, replace, same_face
 from .tape import record
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
@@ -79,10 +79,12 @@ def channel(descriptor: Any, *, define_sockets: bool = False) -> int:
 
 def made(kind: str, ends: tuple[int, int], frame: FrameType | None) -> None:
     """Remember that these two descriptors were made as the ends of one thing, by this line of the program."""
-    file, line, internal = caller(frame)
+    if frame is None or is_internal(frame):
+        return
     status = [os.fstat(end) for end in ends]
     identities = [(each.st_dev, each.st_ino) for each in status]
-    if not internal and all(each.st_ino for each in status):
+    if all(each.st_ino for each in status):
+        file, line = frame.f_code.co_filename, frame.f_lineno
         _remember(identities, tape.define(kind, file=file, line=line, key=_key(identities)))
 
 

@@ -231,11 +231,11 @@ def _made(cls: Any) -> None:
         kind = f"multiprocessing.{type(self).__name__}"
         number = tape.define(kind, file=file, line=line, internal=internal, key=f"queue {key}")
         self.__dict__[NUMBER] = number
-        if internal:
-            return
+
+    def number_its_parts(self: Any, file: str, line: int) -> None:
         # A reader holds this lock while it waits. If it is killed then, nobody ever reads again:
         # so it is shown, though it is the library's own. And so are the places that writers take.
-        tape.define(fileformat.READ_LOCK, file=file, line=line, key=key)
+        tape.define(fileformat.READ_LOCK, file=file, line=line, key=self._rlock._recorder_key)
         if self._wlock is not None:  # Windows needs none
             tape.define(fileformat.WRITE_LOCK, file=file, line=line, key=self._wlock._recorder_key)
         if hasattr(self, "_sem"):
@@ -243,8 +243,12 @@ def _made(cls: Any) -> None:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
-        number_it(self, *_site(self, sys._getframe(1)))
+        file, line, internal = _site(self, sys._getframe(1))
+        number_it(self, file, line, internal)
+        if not internal:
+            number_its_parts(self, file, line)
 
+    # What its parts are, and whether they are the program's, the process that made it has said.
     def __setstate__(self: Any, state: Any) -> None:
         setstate(self, state)
         number_it(self, *user_frame(sys._getframe(1)), False)

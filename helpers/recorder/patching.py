@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from _operator import itemgetter
 
+from .fileformat import GENERATED
+
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,11 +119,15 @@ def maker(frame: FrameType | None, made: object) -> FrameType | None:
 
 def user_frame(frame: FrameType | None) -> tuple[str, int]:
     """The nearest line, from `frame` on outwards, that is not the standard library's; or ("", 0)."""
-    while frame is not None:
-        if not is_internal(frame):
-            return frame.f_code.co_filename, frame.f_lineno
+    frame = outside(frame)
+    return ("", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def outside(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame, from `frame` on outwards, that is not the standard library's."""
+    while frame is not None and is_internal(frame):
         frame = frame.f_back
-    return "", 0
+    return frame
 
 
 def is_internal(frame: FrameType) -> bool:
@@ -133,22 +139,45 @@ def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__") or "").partition(".")[0]
 
 
-def owner(frame: FrameType | None) -> tuple[str, int, str]:
+def owner(frame: FrameType | None) -> tuple[str, int, str, str]:
     """Where the program makes the object whose `__init__` is running in `frame`, and that one's class.
 
     Or a method is running there that its `__init__` has called. The line is 0 where there is no such object.
+    The last is the field that is being set, where that is a data class.
     """
     if frame is None or not _is_method(frame):
-        return "", 0, ""
+        return "", 0, "", ""
     made = frame.f_locals.get("self")
     inner, outer = frame, frame.f_back
     while outer is not None and _is_method(outer) and outer.f_locals.get("self") is made:
         inner, outer = outer, outer.f_back
     if outer is None or inner.f_code.co_name != "__init__":
-        return "", 0, ""
+        return "", 0, "", ""
     if is_internal(frame):
-        return *user_frame(outer), type(made).__name__
-    return outer.f_code.co_filename, 0 if is_internal(outer) else outer.f_lineno, type(made).__name__
+        return *user_frame(outer), type(made).__name__, ""
+    line = 0 if is_internal(outer) else outer.f_lineno
+    field = _field(frame, made) if frame.f_code.co_filename == GENERATED else ""
+    return outer.f_code.co_filename, line, type(made).__name__, field
+
+
+def _field(frame: FrameType, made: Any) -> str:
+    """The field of a data class that is being set by the `__init__` that `dataclasses` has written, or ""."""
+    for cls in type(made).__mro__:
+        its = cls.__dict__
+        if getattr(its.get("__init__"), "__code__", None) is frame.f_code:
+            if "__dataclass_params__" not in its or not its["__dataclass_params__"].init:
+                return ""  # somebody has written it, in a text that has no file
+            # Each has a line there; but those that are no attributes, or that nobody sets.
+            without = sys.modules["dataclasses"].MISSING
+            fields = [
+                each
+                for each in its["__dataclass_fields__"].values()
+                if each._field_type.name == "_FIELD" and (each.init or each.default_factory is not without)
+            ]
+            nth = frame.f_lineno - frame.f_code.co_firstlineno - 1
+            if nth < len(fields) and fields[nth].default_factory is not without:
+                return str(fields[nth].name)
+    return ""
 
 
 def _is_method(frame: FrameType) -> bool:

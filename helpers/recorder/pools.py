@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from . import fileformat, tape
-from .patching import NUMBER, replace, same_face, user_frame
+from .patching import NUMBER, outside, owner, replace, same_face, user_frame
 from .signals import follow
 from .tape import record
 
@@ -34,8 +34,11 @@ def futures(module: Any) -> None:
     def __init__(self: Any) -> None:
         init(self)
         frame = sys._getframe(1)
-        file, line = user_frame(frame)
-        number = tape.define("Future", file=file, line=line) if file else 0
+        program = outside(frame)
+        number = 0
+        if program is not None:
+            number = tape.define("Future", file=program.f_code.co_filename, line=program.f_lineno)
+            tape.define_owner(number, *owner(program))
         setattr(self, NUMBER, number)
         tasks = _tasks_of_submitter(frame) if number else 0
         if tasks:

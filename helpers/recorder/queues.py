@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from . import fileformat, tape
-from .patching import NUMBER, caller, replace, same_face
+from .patching import NUMBER, caller, owner, replace, same_face
 from .signals import give_number, number_of
 from .tape import NO_ROOM, now, pack_into, record, turn_page
 
@@ -178,9 +178,13 @@ def _class_like(bare: Any) -> Any:
         __slots__ = (NUMBER,)
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            file, line, internal = caller(sys._getframe(1))
+            frame = sys._getframe(1)
+            file, line, internal = caller(frame)
             self = bare.__new__(cls, *args, **kwargs)
-            setattr(self, NUMBER, 0 if internal else tape.define("queue.SimpleQueue", "", file, line))
+            number = 0 if internal else tape.define("queue.SimpleQueue", "", file, line)
+            if number:
+                tape.define_owner(number, *owner(frame))
+            setattr(self, NUMBER, number)
             return self
 
         def __reduce__(self) -> Any:

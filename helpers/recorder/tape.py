@@ -325,13 +325,15 @@ def define(
     return number
 
 
-def define_owner(number: int, file: str, line: int, kind: str) -> None:
+def define_owner(number: int, file: str, line: int, kind: str, field: str) -> None:
     """Write down which line makes the object that the one with this number is a part of, and its class.
+
+    And which field of a data class it is, or "".
 
     Nothing is written where the line is 0.
     """
     if line:
-        _say(_line(fileformat.OWNER, str(number), file[-1000:], str(line), kind[:200]))
+        _say(_line(fileformat.OWNER, str(number), file[-1000:], str(line), kind[:200], field[:200]))
 
 
 def define_queued(number: int, tasks: int) -> None:

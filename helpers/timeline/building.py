@@ -569,6 +569,8 @@ def _who_woke(
     is_queue = np.array([each.kind in PIPES or each.kind.endswith("Queue") for each in objects], bool)
     on_queue = np.zeros(len(rows), bool)
     on_queue[rows["on"] >= 0] = is_queue[rows["on"][rows["on"] >= 0]]
+    # What came over the network has no name: who writes to one socket wakes nobody who reads from another.
+    on_queue &= rows["number"] != fileformat.PIPE
     got = (kind == fileformat.GOT) & on_queue
     gave = (kind == fileformat.PUT) | (got & (detail == fileformat.FULL))
     took = (kind == fileformat.TOOK) | (got & (detail == fileformat.EMPTY))

@@ -137,6 +137,11 @@ def _given(node: ast.AST) -> Iterator[_Named]:
         yield from _assigned(node.target, node.value)
     elif isinstance(node, ast.withitem) and node.optional_vars is not None:
         yield from _assigned(node.optional_vars, node.context_expr)
+    elif isinstance(node, ast.ClassDef):  # it comes before its statements, which know nothing of the class
+        for statement in node.body:
+            if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                for call, names, endless in _given(statement):
+                    yield call, tuple(f"{node.name}.{name}" for name in names), endless
     elif isinstance(node, ast.keyword) and node.arg is not None and isinstance(node.value, ast.Call):
         yield node.value, (node.arg,), False
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
@@ -156,6 +161,9 @@ def _assigned(target: ast.expr, value: ast.expr) -> Iterator[_Named]:
         if isinstance(value, (ast.ListComp, ast.GeneratorExp)):
             yield from _within(value.elt, tuple(map(ast.unparse, target.elts)), False)
             return
+    match target:
+        case ast.Subscript(whole, ast.Slice(None, None, None)):  # locks[:] = [Lock()]
+            target = whole
     yield from _within(value, (ast.unparse(target).strip("()"),), False)
 
 

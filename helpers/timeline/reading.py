@@ -41,9 +41,6 @@ _PARTS = {
 }
 
 
-_GENERATED = "<string>"  # the file of an `__init__` that `dataclasses` has written
-
-
 @dataclass
 class RecordedProcess:
     """What one process's files hold."""
@@ -61,7 +58,7 @@ class RecordedProcess:
     definitions: dict[int, tuple[str, ...]] = field(default_factory=dict)
     processes: dict[int, int] = field(default_factory=dict)  # number of a Process object -> pid
     joined: dict[int, int] = field(default_factory=dict)  # ident -> number of a Thread object, likewise
-    owners: dict[int, tuple[str, int, str]] = field(default_factory=dict)  # number -> file, line, class
+    owners: dict[int, tuple[str, int, str, str]] = field(default_factory=dict)  # file, line, class, field
     queued: dict[int, int] = field(default_factory=dict)  # number of a future -> of its pool's queue of tasks
     awaited: dict[int, tuple[bool, list[int]]] = field(default_factory=dict)  # of several: all?, which
     own_name: str = ""
@@ -173,11 +170,14 @@ class Recording:
         made = self._makers[process.name, number]
         # `self.lock` is a good name for one, to the reader of that file. Several are told apart by what the
         # program calls their owners, and so is what an owner from elsewhere, such as a library, has.
-        from_file, from_line, cls = process.owners.get(number, (file, 0, ""))
+        from_file, from_line, cls, part = process.owners.get(number, (file, 0, "", ""))
         if from_line and (made.alike > 1 or from_file != file):
             owner = self._names.assigned(from_file, from_line, cls, made.nth_of_owner)
+            if part:
+                again = "" if owner or not made.nth_of_class else f" ({made.nth_of_class + 1})"
+                return f"{owner or cls}.{part}{again}"
             own = self._names.find(file, line, kind, 0 if owner else made.nth_of_class)
-            if file == _GENERATED and owner:
+            if file == fileformat.GENERATED and owner:
                 return f"{kind.rpartition('.')[2]} of {owner}"
             if own.startswith("self.") and (owner or from_file != file):
                 return (owner or cls) + own.removeprefix("self")
@@ -196,7 +196,7 @@ class Recording:
             alike = Counter(made_at.values())
             seen: Counter[tuple[Any, ...]] = Counter()
             for number, place in made_at.items():
-                owner = process.owners.get(number, ("", 0, ""))
+                owner = process.owners.get(number, ("", 0, "", ""))
                 of_owner, of_class = (place, owner), (place, owner[2])
                 counts = (seen[each] for each in (place, of_owner, of_class))
                 yield (process.name, number), _Maker(alike[place], *counts)
@@ -278,8 +278,8 @@ class Recording:
                 kind = "multiprocessing.SimpleQueue"  # of a pool of processes
         elif not name:
             name = f"a {kind}" if internal == "1" else self._name(process, number)
-        if file == _GENERATED:
-            file, line, _ = process.owners.get(number, (file, line, ""))
+        if file == fileformat.GENERATED:
+            file, line, *_ = process.owners.get(number, (file, line))
         made = SyncObject(kind, name, file.removeprefix(self._leave_out), line, internal == "1")
         self.objects.append(made)
         for each in keys:
@@ -336,7 +336,7 @@ def _read_text(process: RecordedProcess, text: bytes) -> None:
         elif kind == fileformat.PROCESS:
             process.processes[int(fields[0])] = int(fields[1])
         elif kind == fileformat.OWNER:
-            process.owners[int(fields[0])] = fields[1], int(fields[2]), fields[3]
+            process.owners[int(fields[0])] = fields[1], int(fields[2]), fields[3], fields[4]
         elif kind == fileformat.QUEUED:
             process.queued[int(fields[0])] = int(fields[1])
         elif kind == fileformat.AWAITED:

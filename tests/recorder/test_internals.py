@@ -113,6 +113,15 @@ def test_they_are_named_after_what_the_program_calls_their_owners() -> None:
     assert not [each for each in run.timeline.objects if each.file == threading.__file__]
 
 
+def test_pipes_are_shown_as_without_asking() -> None:
+    run = run_script(
+        "import multiprocessing\nqueue = multiprocessing.SimpleQueue()\nqueue.put(1)\nprint(queue.get())",
+        internals=True,
+    )
+    assert run.stdout == "1\n"
+    assert not [each.name for each in run.timeline.objects if each.kind == "pipe" and each.file]
+
+
 def test_without_asking_only_the_programs_own_are_there() -> None:
     run = run_script(NAMES.format(nowhere=os.devnull))
     assert {each.name for each in run.timeline.objects if not each.internal} == {

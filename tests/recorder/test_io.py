@@ -93,6 +93,12 @@ BLOCKING = {
     "accept": (
         "a = socket.create_server(('127.0.0.1', 0)); b = socket.socket()", "a.accept()", "b.connect(a.getsockname())",
     ),
+    "recv, from another machine": (
+        "server = socket.create_server(('127.0.0.1', 0)); one = socket.create_connection(server.getsockname())\n"
+        "a, _ = server.accept(); other = socket.create_connection(server.getsockname()); b, _ = server.accept()",
+        "a.recv(1)",
+        "b.sendall(b'x'); one.close()",
+    ),
     "Pipe recv": ("a, b = multiprocessing.Pipe()", "a.recv()", "b.send(1)"),
     "Pipe recv, one way": ("a, b = multiprocessing.Pipe(False)", "a.recv()", "b.send(1)"),
     "Pipe send": ("a, b = multiprocessing.Pipe()", "b.send_bytes(bytes(4 << 20))", "a.recv_bytes()"),

@@ -219,16 +219,20 @@ class Account(Base):
         self.number, self.changed = number, threading.Condition()
 @dataclasses.dataclass
 class Cell:
+    key: dataclasses.InitVar[int]
+    name: str = dataclasses.field(init=False)
     guard: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    turn: threading.Lock = dataclasses.field(default_factory=threading.Lock, init=False)
 class Bank:
     def __init__(self): self.main = Account(0)
 def make(number): return Account(number)
 savings = Account(1)
 checking = Account(2)
-others, cell, bank = [Account(n) for n in (3, 4)], Cell(), Bank()
+others, cell, bank = [Account(n) for n in (3, 4)], Cell(1), Bank()
 for each in (savings, checking, *others, bank.main, make(5)):
     with each.lock, each.changed: pass
-with cell.guard: pass
+for each in (cell, Cell(2), Cell(3)):
+    with each.guard, each.turn: pass
 """
     )
     names = [hold[1] for hold in seen.holds]
@@ -240,9 +244,56 @@ with cell.guard: pass
         "self.main.lock",
     ]
     assert names[1::2][:2] == ["savings.changed", "checking.changed"]
-    assert names[10:] == ["self.lock (6)", "self.changed (6)", "Lock of cell"]
-    lock = seen.timeline.holds[-1].lock
-    assert (lock.file, lock.line) == ("script.py", 18)
+    assert names[10:] == [
+        "self.lock (6)",
+        "self.changed (6)",
+        "cell.guard",
+        "cell.turn",
+        "Cell.guard (2)",
+        "Cell.turn (2)",
+        "Cell.guard (3)",
+        "Cell.turn (3)",
+    ]
+    lock = seen.timeline.holds[-5].lock
+    assert (lock.file, lock.line) == ("script.py", 21)
+
+
+def test_a_data_class_whose_init_is_written_in_a_text_without_a_file_has_no_such_fields():
+    text = """
+import dataclasses, threading
+@dataclasses.dataclass(init=False)
+class Cell:
+    guard: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    def __init__(self):
+        self.other = threading.Lock()
+"""
+    seen = recorded(f"exec({text!r})\ncell, second = Cell(), Cell()\nwith cell.other: pass")
+    assert [hold[1] for hold in seen.holds] == ["Lock of cell"]
+
+
+def test_futures_and_simple_queues_of_several_objects_are_named_after_these():
+    seen = recorded(
+        """
+import concurrent.futures, queue, threading
+class Request:
+    def __init__(self):
+        self.answer, self.inbox = concurrent.futures.Future(), queue.SimpleQueue()
+        self.checked = pool.submit(int)
+with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    first, second = Request(), Request()
+for each in (first, second):
+    each.answer.set_result(1)
+    each.inbox.put(1)
+"""
+    )
+    assert {
+        "first.answer",
+        "first.inbox",
+        "first.checked",
+        "second.answer",
+        "second.inbox",
+        "second.checked",
+    } <= {each.name for each in seen.timeline.objects}
 
 
 def test_parts_of_an_object_from_another_file_are_named_after_it(tmp_path: Path):

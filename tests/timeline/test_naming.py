@@ -44,6 +44,8 @@ def test_a_program_with_a_warning_is_read_without_saying_it_again(tmp_path: Path
         ("locks.append(Lock())", ["locks[0]", "locks[1]"]),
         ("locks.setdefault(key, Lock())", ["locks[key]", "locks[key] (2)"]),
         ("store = Store(Lock(), guard=Lock())", ["Lock of line 1", "guard"]),
+        ("class Store: guard = Lock(); locks: list = [Lock(), Lock()]", ["Store.guard", "Store.locks[0]"]),
+        ("locks[:] = [Lock(), Lock()]", ["locks[0]", "locks[1]"]),
         ("mine = Mine()", ["mine", "mine (2)"]),
         ("use(Lock())", ["Lock of line 1", "Lock of line 1 (2)"]),
     ],
