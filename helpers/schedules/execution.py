@@ -426,6 +426,17 @@ class Execution:
             for (task, _), epoch in accesses.items()
         )
 
+    def meets_in_parallel(self, about: Any, key: Hashable, write: int) -> bool:
+        """Whether another task writes a piece of shared data, or reads it if the running one writes."""
+        met = self._met.get((self._numbers.get(id(about), -1), key))
+        if met is None:
+            return False
+        return any(
+            self.in_parallel(task, epoch)
+            for accesses in ((met.reads, met.writes) if write else (met.writes,))
+            for (task, _), epoch in accesses.items()
+        )
+
     def accompanied(self) -> bool:
         """Whether there is a task of which no start or join puts all that it does before or after now."""
         return any(self.in_parallel(task.number, task.epochs[task.number]) for task in self.tasks)
