@@ -456,6 +456,15 @@ def _method(
         places += containers.gone_through(args[1])
     elif name in containers.TAKES_APART:
         args = tuple(_beside(spot, each, places, kind.keyed) for each in args)
+        if kind.keyed:  # who looks now at a key that is added may have found it there before
+            added = [
+                key for given in (*args, keywords) if isinstance(given, dict) for key in dict.keys(given)
+            ]
+            places += [
+                (owner, (key,))
+                for key in dict.fromkeys(filter(containers.plain, added))
+                if not dict.__contains__(owner, key)
+            ]
     stepped = report(execution, places, does, spot)
     if stepped:
         if not does or name in ("append", "add"):

@@ -264,6 +264,7 @@ SEEN = {
     "a number times a list": Program("a = [0]", "got.extend(2 * a)", "a[0] = 1", "got", {"[0, 0]", "[1, 1]"}),
     "bytes and a bytearray": Program("b = bytearray(b'a')", "got.append(b'c' + b)", "b[0] = 98", "got", {"[b'ca']", "[b'cb']"}),
     "a key that update adds": Program("d = {}", "got.append(d.get('x'))", "d.update(x=1)", "got", {"[None]", "[1]"}),
+    "a key that update puts back": Program("d = {'x': 1}", "got.append(d.get('x'))", "del d['x']\nd.update(x=2)", "got", {"[1]", "[None]", "[2]"}),
     "a key that update adds, missed": Program("d = {}", "got.append('x' in d)", "d.update({'x': 1})", "got", {"[False]", "[True]"}),
     "a key that |= adds": Program("x = Thing()\nx.d = {}", "got.append(x.d.pop('x', 0))", "x.d |= {'x': 1}", "got", {"[0]", "[1]"}),
     "a word that a Counter counts": Program("d = collections.Counter()", "got.append(d['x'])", "d.update('xx')", "got", {"[0]", "[2]"}),
