@@ -27,7 +27,7 @@ from helpers.schedules.by_name import namespace, namespace_taken, plain_places
 from helpers.schedules.containers import FLAT, Place, is_record, kind_of
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.reaching import class_is_own
-from helpers.schedules.reporting import Spot, finished, report
+from helpers.schedules.reporting import Spot, finished, in_one_step, report
 
 # --- going through ---------------------------------------------------------------------------------------
 
@@ -340,7 +340,7 @@ def chained(held: Any, spot: Spot) -> Any:
         return held
     execution = current()
     if execution is not None and report(execution, _of(held), False, spot):
-        execution.cannot_follow(f"{spot.name} is compared twice in one expression", spot.site)
+        in_one_step(execution, f"{spot.name} is compared twice in one expression", spot)
     return held
 
 
@@ -377,7 +377,7 @@ def augment(spot: Spot, operation: Callable[[Any, Any], Any], left: Any, right: 
             right = stepwise(right, spot)
         # With code of the program in between, that is no one step.
         if report(execution, places, True, spot) and bit_by_bit:
-            execution.cannot_follow(f"{spot.name} is changed bit by bit while a generator runs", spot.site)
+            in_one_step(execution, f"{spot.name} is changed bit by bit while a generator runs", spot)
     return starmap(operation, ((left, right),))
 
 
@@ -407,10 +407,10 @@ _IN_PLACE: dict[type, set[str]] = {
 def member(held: Any, element: Any, spot: Spot) -> Any:
     """`element in held` is about to be asked."""
     type_ = type(held)
-    if type_ in FLAT:
+    if type_ in FLAT and type(element) in FLAT:
         return held
     kind = kind_of(type_)
-    if kind is None and type_ not in (tuple, frozenset, *containers.VIEWS):
+    if kind is None and type_ not in (tuple, frozenset, bytes, *containers.VIEWS):
         return item_of_other(held, False, spot)
     execution = current()
     if execution is None or (kind is not None and "__contains__" in kind.own):
@@ -418,7 +418,7 @@ def member(held: Any, element: Any, spot: Spot) -> Any:
     if not containers.plain(element):  # it is compared, and may be a container itself
         report(execution, containers.all_in((held, element)), False, spot)
     elif kind is not None and kind.keyed:
-        report(execution, [(held, (element,))], False, spot)
+        report(execution, containers.part(held, element), False, spot)
     else:
         report(execution, containers.gone_through(held), False, spot)
     return held
@@ -439,7 +439,7 @@ def matched(held: Any, names: tuple[str, ...], spot: Spot) -> Any:
     places: list[Place] = []
     _look_apart(held, (*names, *getattr(type(held), "__match_args__", ())), places)
     if report(execution, places, False, spot) and len(places) > 1:
-        execution.cannot_follow("match takes a shared object apart in one step", spot.site)
+        in_one_step(execution, "match takes a shared object apart in one step", spot)
     return held
 
 

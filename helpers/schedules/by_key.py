@@ -18,7 +18,7 @@ from helpers.schedules import containers
 from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Kind, Place, kind_of
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.reaching import is_ours, is_own, is_taken_along
-from helpers.schedules.reporting import Spot, finished, report, will_have_written
+from helpers.schedules.reporting import Spot, finished, in_one_step, report, will_have_written
 
 
 def _item(held: Any, key: Any, kind: Kind, write: bool) -> tuple[list[Place], bool]:
@@ -31,7 +31,7 @@ def _item(held: Any, key: Any, kind: Kind, write: bool) -> tuple[list[Place], bo
         return [(held, (key,))], write
     if write or (kind.makes and held.default_factory is not None):
         return [(held, (key,)), (held, None)], True  # the key is added
-    return [(held, (key,))], False
+    return containers.part(held, key), False
 
 
 def report_item(execution: Execution, held: Any, key: Any, kind: Kind, write: bool, spot: Spot) -> bool:
@@ -41,7 +41,7 @@ def report_item(execution: Execution, held: Any, key: Any, kind: Kind, write: bo
     while report(execution, places, writes, spot):
         stepped = True
         now = _item(held, key, kind, write)
-        if now == (places, writes):
+        if now == (places, writes) or not (writes or now[1]):
             break
         places, writes = now
     return stepped
@@ -108,7 +108,7 @@ def _make(execution: Execution, held: Any, key: Any, spot: Spot) -> None:
         return  # a built-in type: all in one step
     if factory is None or not containers.plain(key) or dict.__contains__(held, key):
         return
-    if report(execution, [(held, (key,))], False, spot) and dict.__contains__(held, key):
+    if report(execution, containers.part(held, key), False, spot) and dict.__contains__(held, key):
         return
     value = factory()
     report(execution, [(held, (key,)), (held, None)], True, spot)
@@ -205,7 +205,7 @@ def used_in_library(execution: Execution, held: Any, write: bool, spot: Spot) ->
     if issubclass(type_, _LASTING) or type_.__module__.partition(".")[0] in _OUTSIDE:
         return
     if report(execution, [(held, None)], write, spot):
-        execution.cannot_follow(f"{type_.__name__} is not followed, and is shared", spot.site)
+        in_one_step(execution, f"{type_.__name__} is not followed, and is shared", spot)
 
 
 _LASTING = (type, ModuleType, str, bytes, int, float, complex, tuple, frozenset)

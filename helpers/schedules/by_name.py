@@ -99,6 +99,7 @@ _OF_QUEUE = 6  # it is what a queue keeps inside
 _OF_PRIMITIVE = 7  # it is what another primitive, or a function, keeps inside
 _REPLACES_ALL = 8  # it stands for all attributes
 _OF_ANOTHER = 9  # the object is a weak proxy
+_OF_FINALIZER = 10  # it says whether an object is still there
 
 OURS = __name__.partition(".")[0] + ".schedules."
 _known: dict[tuple[type, str, bool, bool], int] = {}
@@ -121,6 +122,8 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
         return _OF_ANOTHER
     if issubclass(type_, _THREADS_OWN) or type_.__module__.startswith(OURS):
         return NOTHING
+    if name == "alive" and issubclass(type_, weakref.finalize):
+        return _OF_FINALIZER
     if name in queues.KEPT and issubclass(type_, queue.Queue):
         return _OF_QUEUE
     if name in KEPT_INSIDE and type_ in _PRIMITIVES:
@@ -190,6 +193,10 @@ def _report_read(execution: Execution, held: Any, name: str, how: int, spot: Spo
     if how == _OF_ANOTHER:
         if (referent := _referent(execution, held, spot)) is not None:
             read_by_name(execution, referent, name, spot)
+        return
+    if how == _OF_FINALIZER:
+        watched = held.peek()  # the object and what is called, as long as it is there
+        execution.watches.looked(weakref.ref(watched[0]) if watched else _GONE, spot.site)
         return
     if how == _OF_QUEUE:
         queues.look_inside(held, name, False, spot.site, spot.reads)

@@ -85,11 +85,7 @@ from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model.readings import CONVERSIONS, are_told
 from helpers.schedules.reaching import CACHED, frame_of_program, is_own, is_taken_along, made_by_library
 from helpers.schedules.reaching import class_is_own as is_own_class
-from helpers.schedules.reporting import (
-    Spot,
-    forget_owners,
-    report,
-)
+from helpers.schedules.reporting import IN_PARTS, Spot, forget_owners, in_one_step, report
 from helpers.schedules.substitution import refuse_real, stand_in
 
 followed: set[int] = set()  # the ids of code and functions that need no look when they are called
@@ -408,6 +404,9 @@ def _announce(
     return function, args
 
 
+_RUNS = "runs the program's own code while it is under way"
+
+
 # --- methods of containers and other objects made in C ---------------------------------------------------
 
 _COMPARES = {
@@ -457,14 +456,21 @@ def _method(
         places += containers.gone_through(args[1])
     elif name in containers.TAKES_APART:
         args = tuple(_beside(spot, each, places, kind.keyed) for each in args)
+        if kind.keyed:  # who looks now at a key that is added may have found it there before
+            added = [
+                key for given in (*args, keywords) if isinstance(given, dict) for key in dict.keys(given)
+            ]
+            places += [
+                (owner, (key,))
+                for key in dict.fromkeys(filter(containers.plain, added))
+                if not dict.__contains__(owner, key)
+            ]
     stepped = report(execution, places, does, spot)
     if stepped:
         if not does or name in ("append", "add"):
             execution.saw(owner if not does else args[0] if args else owner)
         if _runs_program(name, owner, kind, args, keywords):
-            execution.cannot_follow(
-                f"{spot.name} runs the program's own code while it is under way", spot.site
-            )
+            in_one_step(execution, f"{spot.name} {_RUNS}", spot)
     return function, args
 
 
@@ -514,7 +520,7 @@ def _method_by_key(
             execution, containers.whole(owner), name not in ("get", "__getitem__", "__contains__"), spot
         )
     if name in ("get", "__contains__"):
-        return report(execution, [(owner, (key,))], False, spot)
+        return report(execution, containers.part(owner, key), False, spot)
     if name in ("__getitem__", "__setitem__"):
         return report_item(execution, owner, key, kind, name == "__setitem__", spot)
     if name == "__delitem__":
@@ -523,7 +529,9 @@ def _method_by_key(
     changes = name == "pop" or name == "move_to_end"
     while True:
         has = dict.__contains__(owner, key)
-        places: list[Place] = [(owner, (key,)), (owner, None)] if has == changes else [(owner, (key,))]
+        places: list[Place] = (
+            [(owner, (key,)), (owner, None)] if has == changes else containers.part(owner, key)
+        )
         stepped = report(execution, places, has == changes, spot)
         if not stepped or dict.__contains__(owner, key) == has:
             return stepped
@@ -585,9 +593,7 @@ def _method_of_other(
         return args
     execution.progress()
     if report(execution, [(owner, None)], True, spot):
-        execution.cannot_follow(
-            f"{type_.__name__}.{name} is written in C: what it shares is not seen", spot.site
-        )
+        in_one_step(execution, f"{type_.__name__}.{name} is written in C: what it shares is not seen", spot)
     return args
 
 
@@ -761,11 +767,8 @@ def _makes_json(
     in_parts = any(keywords.get(name) is not None for name in ("indent", "default", "cls"))
     places = [place for each in args for place in containers.deep(each)]
     if report(execution, places, False, spot):
-        if in_parts and execution.others_could_come_between():
-            execution.cannot_follow(
-                "json.dumps does this in Python: others may come in between, and here it is one step",
-                spot.site,
-            )
+        if in_parts:
+            in_one_step(execution, f"json.dumps does this in Python: {IN_PARTS}", spot)
         execution.saw(args[0])
     return args
 
@@ -890,7 +893,18 @@ def _changes_first(
         return args
     runs_program = _ordered_by_program(itertools.chain(args[0], args[1:]), keywords)
     if report(execution, containers.all_in(args), True, spot) and runs_program:
-        execution.cannot_follow(f"{spot.name} runs the program's own code while it is under way", spot.site)
+        in_one_step(execution, f"{spot.name} {_RUNS}", spot)
+    return args
+
+
+def _counts_elements(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """What `Counter.update(x)` is made of: goes through `x`, and changes the counter, in one go."""
+    counter, counted = args
+    if containers.calls_back(counted):
+        return counter, list(stepwise(counted, spot))
+    report(execution, [*containers.whole(counter), *containers.gone_through(counted)], True, spot)
     return args
 
 
@@ -903,9 +917,9 @@ def _given_away(
     for each in (*args, *keywords.values()):
         for source in [each] if issubclass(type(each), tuple) else containers.sources(each):
             places += containers.deep(source)
-    if places and report(execution, places, True, spot) and execution.others_could_come_between():
+    if places and report(execution, places, True, spot):
         name = getattr(function, "__qualname__", None) or repr(function)
-        execution.cannot_follow(f"{name} is not followed, and gets something that is shared", spot.site)
+        in_one_step(execution, f"{name} is not followed, and gets something that is shared", spot)
     return args
 
 
@@ -982,6 +996,14 @@ def _imports(
     return args
 
 
+def _makes_class(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Any, ...]:
+    """`type(name, bases, names)`: goes through the names; with one argument it is a question."""
+    report(execution, [place for names in args[2:3] for place in containers.gone_through(names)], False, spot)
+    return args
+
+
 def _keeps(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
@@ -1017,6 +1039,7 @@ _FUNCTIONS: dict[Any, _Handler] = {
     **dict.fromkeys((repr, ascii, format, hash, str), _shows),
     json.dumps: _makes_json,
     pickle.dumps: _pickles,
+    collections._count_elements: _counts_elements,  # type: ignore[attr-defined]
     next: _takes_next,
     gc.collect: _finds_cycles,
     weakref.finalize: _calls_when_gone,
@@ -1027,6 +1050,7 @@ _FUNCTIONS: dict[Any, _Handler] = {
     **dict.fromkeys((iter, reversed, map, filter, zip, enumerate, *_ITERATORS), _begins),
     **dict.fromkeys((getattr, hasattr), _reads_by_name),
     **dict.fromkeys((setattr, delattr), _writes_by_name),
+    type: _makes_class,
     vars: _takes_namespace,
     globals: _takes_globals,
     dir: _keeps,
@@ -1052,7 +1076,7 @@ _FUNCTIONS: dict[Any, _Handler] = {
         _in_place,
     ),
     **dict.fromkeys(
-        (isinstance, issubclass, id, callable, type, object, range, slice, super,
+        (isinstance, issubclass, id, callable, object, range, slice, super,
          operator.is_, operator.is_not, operator.itemgetter, operator.attrgetter, operator.methodcaller,
          property,
          staticmethod, classmethod, memoryview),

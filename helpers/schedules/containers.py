@@ -197,9 +197,15 @@ def plain(key: Any) -> bool:
     return type(key) in _PLAIN_KEYS
 
 
+# Stands for all keys that a dictionary has not: who changes the whole of it, as `update` does, may add any.
+ABSENT = ("a key that is absent",)
+
+
 def part(held: dict[Any, Any], key: Any) -> list[Place]:
-    """A dictionary's value under a key; all of the dictionary where keys cannot be compared quietly."""
-    return [(held, (key,))] if plain(key) else whole(held)
+    """What a look at a dictionary's key reads: all of it where keys cannot be compared quietly."""
+    if not plain(key):
+        return whole(held)
+    return [(held, (key,))] if dict.__contains__(held, key) else [(held, (key,)), (held, ABSENT)]
 
 
 def whole(held: Any) -> list[Place]:
@@ -207,6 +213,7 @@ def whole(held: Any) -> list[Place]:
     places: list[Place] = [(held, None)]
     if isinstance(held, dict):
         places += [(held, (key,)) for key in dict.keys(held) if plain(key)]
+        places.append((held, ABSENT))
     return places
 
 

@@ -54,6 +54,11 @@ MOST_TURNS = 100_000
 
 # One that changes nothing but a number goes round so often before it gives way to all others at every turn.
 MOST_COUNTED = 100
+_COUNTS = (
+    "this loop counts its own turns, so it cannot be told from one that goes on for ever: "
+    "leave the counter out"
+)
+_KEEPS_OTHERS_WAITING = "this loop goes on as long as others wait: that they wait still longer is not tried"
 
 
 class _Met:
@@ -426,6 +431,17 @@ class Execution:
             for (task, _), epoch in accesses.items()
         )
 
+    def meets_in_parallel(self, about: Any, key: Hashable, write: int) -> bool:
+        """Whether another task writes a piece of shared data, or reads it if the running one writes."""
+        met = self._met.get((self._numbers.get(id(about), -1), key))
+        if met is None:
+            return False
+        return any(
+            self.in_parallel(task, epoch)
+            for accesses in ((met.reads, met.writes) if write else (met.writes,))
+            for (task, _), epoch in accesses.items()
+        )
+
     def accompanied(self) -> bool:
         """Whether there is a task of which no start or join puts all that it does before or after now."""
         return any(self.in_parallel(task.number, task.epochs[task.number]) for task in self.tasks)
@@ -480,7 +496,9 @@ class Execution:
         last = task.turns.begin(loop, site, Turn(frame, unread, self.depth, self.label))
         if last is None:
             if task.turns.counted > MOST_COUNTED:
-                self._give_way(site)
+                self._give_way(site, _COUNTS)
+            elif task.turns.keeps_others_waiting(task.since, self.around) and (self._fresh or self.choices()):
+                self._give_way(site, _KEEPS_OTHERS_WAITING)
             return
         idle = last.idle(self.versions)
         if last.own and (idle or last.gave_back()):
@@ -739,13 +757,9 @@ class Execution:
         self.unwinding = True
         raise Unwind
 
-    def _give_way(self, site: Hashable) -> None:
-        """The running task counts its turns and changes nothing else: the others have to be let pass."""
-        self.cannot_follow(
-            "this loop counts its own turns, so it cannot be told from one that goes on for ever: leave the "
-            "counter out",
-            site if isinstance(site, Site) else None,
-        )
+    def _give_way(self, site: Hashable, why: str) -> None:
+        """The running task may go round for ever: the others have to be let pass."""
+        self.cannot_follow(why, site if isinstance(site, Site) else None)
         self._fall_behind(self.task, self.depth)
         if self._fresh or self.choices():
             self.step(GiveWay(site))

@@ -58,6 +58,8 @@ _EVERYBODYS = {
 
 # How the program calls what has another name itself.
 _CALLED = {
+    "builtins.breakpoint": "breakpoint",
+    "builtins.input": "input",
     "concurrent.InterpreterPoolExecutor": "concurrent.futures.InterpreterPoolExecutor",
     "concurrent.ProcessPoolExecutor": "concurrent.futures.ProcessPoolExecutor",
     "functools.register": "functools.singledispatch",
@@ -82,6 +84,10 @@ _REFUSED = {
     **{
         ("asyncio", name): _COROUTINES
         for name in ("Runner", "get_event_loop", "new_event_loop", "run", "to_thread")
+    },
+    **{
+        ("builtins", name): "it would ask in every schedule: let the scenario have the answer"
+        for name in ("breakpoint", "input")
     },
     ("concurrent", "ProcessPoolExecutor"): _PROCESSES,
     ("concurrent", "InterpreterPoolExecutor"): "interpreters cannot be explored: use threads",

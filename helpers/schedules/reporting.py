@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from helpers.schedules.containers import Place, Variables
+from helpers.schedules.containers import Place, Variables, is_record
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.reaching import is_ours
 
@@ -74,7 +74,33 @@ def report(execution: Execution, places: Sequence[Place], write: int, spot: Spot
         return bool(execution.access(about, key, write, spot.site, spot.writes if write else spot.reads))
     if not places:
         return False
-    return bool(execution.access_all(places, write, spot.site, spot.writes if write else spot.reads))
+    stepped = bool(execution.access_all(places, write, spot.site, spot.writes if write else spot.reads))
+    if stepped and (record := _in_parts(execution, places, write)):
+        verb = "sets" if write else "looks at"
+        in_one_step(execution, f"{record} {verb} its fields one after the other: {IN_PARTS}", spot)
+    return stepped
+
+
+IN_PARTS = "others may come in between, and here it is one step"
+
+
+def in_one_step(execution: Execution, what: str, spot: Spot) -> None:
+    """Note what takes CPython several steps and was one here, unless a lock keeps the others away."""
+    if execution.others_could_come_between():
+        execution.cannot_follow(what, spot.site)
+
+
+def _in_parts(execution: Execution, places: Sequence[Place], write: int) -> str:
+    """The data class whose fields are among these places, if others meet more than one of them there."""
+    records = [type(about).__name__ for about, key in places if type(key) is str and is_record(type(about))]
+    if not records:
+        return ""
+    met = {
+        (id(about), key if type(key) is str else None)
+        for about, key in places
+        if execution.meets_in_parallel(about, key, write)
+    }
+    return records[0] if len(met) > 1 else ""
 
 
 # A write that is made by now: an execution, and how to look up the new value.

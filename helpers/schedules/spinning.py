@@ -38,6 +38,8 @@ _RESUMED = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 _SCALARS = (int, float, complex, str, bytes, bool, type(None))
 # What these operations give to others, and take back. What any other gives is never taken back.
 _LENDS = {"release": 1, "wait": 1, "acquire": -1, "wake": -1}
+MOST_ROUNDS = 100  # with steps, before a loop that gets on lets all others go first
+MOST_QUIET = 10_000  # without
 _MOST_LOOPS = 8  # that a thread is in at one time, one within another
 # What is counted for a frame's variables, in a variable of ours, where the program has not asked for them.
 # From 3.13 on each who asks gets something else, which keeps nothing.
@@ -50,14 +52,20 @@ class Turns:
     Attributes:
         counted: how many turns in a row of the present loop have changed nothing but numbers of its own.
         others_stood: where all others stood when it last went round once more for them; None before that.
+        rounds: how many turns in which it has made steps.
+        since: when it had parked last, at the head of a turn: see `Task.since`.
+        touched: whether it has touched anything since it was asked last.
     """
 
-    __slots__ = ("_loops", "counted", "others_stood")
+    __slots__ = ("_loops", "counted", "others_stood", "rounds", "since", "touched")
 
     def __init__(self) -> None:
         self._loops: dict[tuple[int, Hashable], Turn] = {}
         self.counted = 0
         self.others_stood: Hashable = None
+        self.rounds = 0
+        self.since = 0
+        self.touched = False
 
     def begin(self, loop: object, site: Hashable, now: Turn) -> Turn | None:
         """A turn begins.
@@ -86,8 +94,21 @@ class Turns:
 
     def touch(self, operation: Operation, versions: dict[Hashable, int]) -> None:
         """The thread is about to perform this."""
+        self.touched = True
         for turn in self._loops.values():
             turn.touch(operation, versions)
+
+    def keeps_others_waiting(self, since: int, around: int) -> bool:
+        """Whether the thread has gone round often enough, with steps or without, though it gets on.
+
+        Args:
+            since: when it parked last.
+            around: turns since the last step.
+        """
+        stepped, self.since = since != self.since, since
+        touched, self.touched = self.touched, False
+        self.rounds += stepped
+        return (stepped and self.rounds > MOST_ROUNDS) or (touched and around > MOST_QUIET)
 
     def forget(self, frame: FrameType | None, site: Hashable) -> None:
         """The thread does get on: in all its loops, or (a `for` around them) in those of one function."""

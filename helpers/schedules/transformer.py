@@ -50,9 +50,10 @@ _COMPARING: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 # Of the built-in functions: those to look at, and those that touch nothing another thread could have.
 _LOOKED_AT = {
-    "all", "any", "ascii", "bool", "bytearray", "bytes", "delattr", "dict", "float", "format", "frozenset",
-    "getattr", "hasattr", "hash", "int", "iter", "len", "list", "max", "min", "next", "print", "repr",
-    "reversed", "set", "setattr", "sorted", "str", "sum", "tuple", "deque", "Counter", "defaultdict",
+    "all", "any", "ascii", "bool", "breakpoint", "bytearray", "bytes", "delattr", "dict", "float", "format",
+    "frozenset", "getattr", "hasattr", "hash", "input", "int", "iter", "len", "list", "max", "min", "next",
+    "print", "repr", "reversed", "set", "setattr", "sorted", "str", "sum", "tuple", "deque", "Counter",
+    "defaultdict",
     "OrderedDict", "enumerate", "filter", "globals", "map", "zip", "reduce", "heappush",
     "heappop", "heapify",
 }  # fmt: skip
@@ -60,9 +61,11 @@ _LEFT_ALONE = {
     "super", "locals", "dir", "isinstance", "issubclass", "type", "range", "id", "callable",
     "object", "complex", "abs", "round", "divmod", "pow", "chr", "ord", "hex", "bin",
     "oct", "property", "staticmethod", "classmethod", "slice",
-    "memoryview", "input", "open", "__import__", "breakpoint", "compile",
+    "memoryview", "open", "__import__", "compile",
 }  # fmt: skip
 _RUNS_TEXT = {"eval", "exec"}
+# Attributes of what the standard library keeps, which no text assigns.
+_WATCHED = queues.KEPT | by_name.KEPT_INSIDE | {"alive"}
 _PASSED_ON = _LOOKED_AT & {name for name in dir(builtins) if not isinstance(getattr(builtins, name), type)}
 _TRUE_OR_FALSE = {"isinstance", "issubclass", "callable", "hasattr", "any", "all", "bool"}
 
@@ -178,7 +181,7 @@ class Rewriter(ast.NodeTransformer):
         return isinstance(node, (ast.List, ast.Set)) and all(map(_is_constant, node.elts))
 
     def watches(self, attribute: str) -> bool:
-        if self.attributes is None or attribute in queues.KEPT or attribute in by_name.KEPT_INSIDE:
+        if self.attributes is None or attribute in _WATCHED:
             return True
         return self.scope.mangled(attribute) in self.attributes
 
@@ -493,7 +496,7 @@ class Rewriter(ast.NodeTransformer):
     def membership(self, node: ast.Compare, element: ast.expr, held: ast.expr) -> ast.expr:
         spot = self.spot(held)
         # A container that is compared with what is none is not looked into.
-        if isinstance(held, ast.Constant) or (
+        if _is_constant(held) or (
             isinstance(held, (ast.Tuple, ast.List, ast.Set)) and all(map(_is_constant, held.elts))
         ):
             return self.generic_visit(node)  # type: ignore[return-value]
@@ -565,7 +568,11 @@ class Rewriter(ast.NodeTransformer):
         spot = self.spot(node, "", self.about(node))
         if isinstance(function, ast.Name):
             is_global = self.scope.owner(self.scope.mangled(function.id)) is None
-            if is_global and function.id in _LEFT_ALONE:
+            if (
+                is_global
+                and function.id in _LEFT_ALONE
+                and not (function.id == "type" and len(node.args) > 1)
+            ):
                 callee: ast.expr = function
             elif is_global and function.id in _RUNS_TEXT:
                 what = f"{function.id} runs code that is not followed"
@@ -888,7 +895,7 @@ class Rewriter(ast.NodeTransformer):
         return found
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:
-        node.decorator_list = [*self.binding(node), *map(self.visit, node.decorator_list)]
+        node.decorator_list = [*self.binding(node), *map(self.decorator, node.decorator_list)]
         self.defaults(node.args)
         self.body(node)
         return node
@@ -905,13 +912,17 @@ class Rewriter(ast.NodeTransformer):
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.stmt:
-        node.decorator_list = [*self.binding(node), *map(self.visit, node.decorator_list)]
+        node.decorator_list = [*self.binding(node), *map(self.decorator, node.decorator_list)]
         node.bases = self.visit_each(node.bases)
         node.keywords = self.visit_each(node.keywords)
         outer, self.scope = self.scope, node.scope  # type: ignore[attr-defined]
         node.body = self.visit_each(node.body)
         self.scope = outer
         return node
+
+    def decorator(self, node: ast.expr) -> ast.expr:
+        """A decorator, which will be called without a call in the text."""
+        return self.report(calls.call, self.visit(node), self.spot(node), at=node)
 
     def binding(self, node: ast.FunctionDef | ast.ClassDef) -> list[ast.expr]:
         """An outermost decorator that reports, where the name it is bound to is shared."""

@@ -68,6 +68,9 @@ class Listener:
     def others_could_come_between(self):
         return True
 
+    def meets_in_parallel(self, about, key, write):
+        return False
+
     def saw(self, value):
         self.quiet = True  # a `repr` of the program's own makes no steps
         self.seen.append(value if isinstance(value, (int, str, float, type(None))) else repr(value))

@@ -145,6 +145,7 @@ WHO = "runs in the thread that drops the last reference"
 WHETHER = "whether an object is still there for a weak reference"
 SAID = {
     "is it there": ("x = Node()\nx.node = Node()\nweak = weakref.ref(x.node)", "got.append(weak() is None)", "x.node = None", WHETHER),
+    "is it there for a finalizer": ("x = Node()\nx.node = Node()\nf = weakref.finalize(x.node, int)", "got.append(f.alive)", "x.node = None", WHETHER),
     "is it there for a proxy": ("x = Node()\nx.node = Node()\nweak = weakref.proxy(x.node)", "got.append(weak.value)", "x.node = None", WHETHER),
     "who drops it": ("x = Ending([])\nx, y = [x], [x]", "x.pop().value = 1", "y.pop().value = 2", "Ending.__del__ " + WHO),
     "who drops what nobody touches": ("x = Silent()\nx, y = [x], [x]", "x.clear()", "y.clear()", "Silent.__del__ " + WHO),

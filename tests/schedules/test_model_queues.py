@@ -82,6 +82,42 @@ def test_order_of_the_other_kinds():
     assert order(queue.PriorityQueue) == {"(1, 2)"}
 
 
+class Job:
+    """Has a priority that may change."""
+
+    def __init__(self, priority):
+        self.priority = priority
+
+    def __lt__(self, other):
+        return self.priority < other.priority
+
+
+class TestWhatAPriorityQueueCompares:
+    def test_a_list_that_changes_meanwhile(self):
+        def scenario():
+            items = queue.PriorityQueue()
+            item = [5]
+            items.put(item)
+            together(lambda: items.put([3]), lambda: item.insert(0, 1))
+            return items.get()
+
+        assert outcomes(scenario) == {"[1, 5]", "[3]"}
+
+    def test_nobody_comes_in_while_it_compares(self):
+        def scenario():
+            items = queue.PriorityQueue()
+            job = Job(5)
+            items.put(job)
+
+            def hurry():
+                job.priority = 1
+
+            together(lambda: items.put(Job(3)), hurry, items.get)
+            return items.qsize()
+
+        assert outcomes(scenario) == {"1"}  # and never that the list of items changed under its hands
+
+
 @pytest.mark.parametrize("kind", [queue.Queue, queue.SimpleQueue, queue.LifoQueue, queue.PriorityQueue])
 def test_giving_up_on_an_empty_queue(kind):
     def scenario(**how):

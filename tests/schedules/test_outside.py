@@ -83,6 +83,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "concurrent.futures.ProcessPoolExecutor: processes cannot be explored",
     ),
     "asyncio": (lambda: asyncio.run(asyncio.sleep(0)), "asyncio.run: only programs with threads can be explored"),
+    "input": (lambda: input("Name: "), "input: it would ask in every schedule"),
+    "breakpoint": (lambda: breakpoint(), "breakpoint: it would ask in every schedule"),
     "signal": (lambda: signal.signal(signal.SIGINT, print), "signal.signal: signals cannot be explored"),
     "_exit": (lambda: os._exit(1), "os._exit: that would end this process, with the search"),
 }  # fmt: skip

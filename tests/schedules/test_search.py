@@ -342,7 +342,7 @@ class TestLimits:
                     with lock:
                         turns += 1
 
-            together(turn, lock.acquire)
+            together(turn, turn)
 
         result = every_schedule(scenario, mode="bound", bound=0)
         assert "divergence" in {failure.kind for failure in result.failures}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from helpers.schedules import every_schedule, execution
+from helpers.schedules import every_schedule, execution, spinning
 from helpers.schedules.story import words
 from tests.schedules.exploring import outcomes, schedules
 from tests.schedules.scenarios import together
@@ -415,6 +415,64 @@ class TestCounting:
         result = every_schedule(scenario, seconds=1)
         assert result.failing == result.schedules > 0
         assert {failure.kind for failure in result.failures} == {"divergence"}
+
+
+class TestWhoGetsOnWhileOthersWait:
+    """A loop that changes something at each turn, until another thread stops it."""
+
+    def test_a_beat_until_an_event(self) -> None:
+        def scenario() -> None:
+            stop = Event()
+            beats: list[int] = []
+
+            def beat() -> None:
+                while not stop.wait(1):
+                    beats.append(1)
+
+            together(beat, stop.set)
+
+        self.ends(scenario)
+
+    def test_a_counter_that_others_could_see(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(spinning, "MOST_QUIET", 200)
+
+        def scenario() -> None:
+            stop = False
+            turns = 0
+
+            def turn() -> None:
+                nonlocal turns
+                while not stop:
+                    turns += 1
+
+            def end() -> None:
+                nonlocal stop
+                stop = True
+
+            together(turn, end)
+
+        self.ends(scenario)
+
+    def ends(self, scenario: Callable[[], None]) -> None:
+        result = every_schedule(scenario)
+        assert (result.exhausted, result.failing) == (False, 0)
+        assert 100 <= result.schedules <= 300
+        (note,) = result.notes
+        assert note.endswith(
+            "this loop goes on as long as others wait: that they wait still longer is not tried"
+        )
+
+    def test_one_that_makes_no_step_is_let_alone(self) -> None:
+        def scenario() -> None:
+            def work() -> None:
+                left = 20_000
+                while left > 1:
+                    left = left // 2 if left % 2 else left - 1
+
+            together(work, work)
+
+        result = every_schedule(scenario)
+        assert (result.exhausted, result.failing) == (True, 0)
 
 
 class TestForEver:

@@ -5,17 +5,20 @@ before it takes or gives up. So no wake-up is ever lost, and one step that waits
 same.
 
 A class that overrides how items are kept has its own steps in that, with the queue's lock held. Then
-CPython's code runs as it is, with a modelled lock and modelled conditions.
+CPython's code runs as it is, with a modelled lock and modelled conditions. So it does for a `PriorityQueue`
+whose items are changed while it compares them.
 """
 
 from __future__ import annotations
 
 import queue
+import sys
 from collections import deque
 from collections.abc import Callable, Hashable
 from types import GenericAlias
 from typing import Any
 
+from helpers.schedules.containers import all_in
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model.locks import Lock
 from helpers.schedules.model.primitives import (
@@ -28,6 +31,7 @@ from helpers.schedules.model.primitives import (
     execution_of,
 )
 from helpers.schedules.operation import Site
+from helpers.schedules.reaching import frame_of_program
 
 # Raised by a queue that was shut down; new in 3.13.
 _ShutDown: type[Exception] = getattr(queue, "ShutDown", queue.Empty)
@@ -269,8 +273,21 @@ class Insides:
     used = False
 
 
+# Among the racy sites it says that threads meet in what a `PriorityQueue` compares.
+_COMPARING = "a priority queue compares"
+
+
+def _is_one_step(about: Any) -> bool:
+    """Is each call of a queue that is being made one step?"""
+    if Insides.used or not _keeps_as_usual(type(about)):
+        return False
+    execution = current()
+    assert execution is not None
+    return not (isinstance(about, queue.PriorityQueue) and _COMPARING in execution.search.racy)
+
+
 def _init(self: Any, maxsize: int = 0) -> None:
-    if Insides.used or not _keeps_as_usual(type(self)):
+    if not _is_one_step(self):
         _real_init(self, maxsize)
         self._model = None
         return
@@ -357,11 +374,40 @@ _CALLS: dict[str, Callable[..., Any]] = {
 if hasattr(queue, "ShutDown"):
     _CALLS["shutdown"] = _shutdown
 
+
+def _comparing(name: str) -> Callable[..., Any]:
+    """A method of `PriorityQueue` that compares items: where others change them, that is a step."""
+    real = vars(queue.PriorityQueue)[name]
+
+    def method(self: Any, *item: Any) -> Any:
+        execution = current()
+        assert execution is not None
+        places = all_in((*self.queue, *item))
+        frame = frame_of_program(sys._getframe(1))
+        if frame is not None and places:
+            site = Site(frame.f_code.co_filename, frame.f_lineno, 0, _COMPARING)
+            if as_is(self):
+                execution.access_all(places, False, site, "read what the queue compares")
+            elif site in execution.search.racy:
+                execution.search.met([_COMPARING])
+            else:
+                for about, key in places:
+                    execution.meet(about, key, False, site)
+        before = execution.depth
+        found = real(self, *item)
+        if execution.depth > before and not as_is(self):  # code of the program's own has taken steps
+            execution.search.met([_COMPARING])
+        return found
+
+    return method
+
+
 METHODS: Methods = {
     queue.Queue: {
         "__init__": _init,
         **{name: _unless_seen_inside(name, model) for name, model in _CALLS.items()},
-    }
+    },
+    queue.PriorityQueue: {name: _comparing(name) for name in ("_put", "_get")},
 }
 
 
