@@ -124,9 +124,8 @@ def _renew(parent: dict[str, object]) -> None:
     _full, _reusing = deque(), False
     began = now()
     _process = f"{os.getpid()}-{began}"
-    local = (
-        _thread._local()
-    )  # the parent's is cleared now: what its threads leave there is of another process
+    # The parent's is cleared now: what its threads leave there is of another process.
+    local = _thread._local()
     _header = {
         "format": fileformat.FORMAT,
         "pid": os.getpid(),
