@@ -593,11 +593,10 @@ def _stacks(
     """Read what faulthandler wrote: for each thread a heading and its frames, innermost first."""
     dumps: dict[int, list[str]] = watch.report["dumps"]
     # What recorded and yet is not in the timeline is left out: multiprocessing's resource tracker.
-    shown = {lane.pid for lane in timeline.lanes}
-    for pid in {process.pid for process in recording.processes.values()} - shown:
-        dumps.pop(pid, None)
+    recorded = {process.pid for process in recording.processes.values()}
+    told = dumps.keys() - (recorded - {lane.pid for lane in timeline.lanes})
     # In the order of the timeline; in which they answered is chance.
-    for pid in [*(pid for pid in names if pid in dumps), *(pid for pid in dumps if pid not in names)]:
+    for pid in [pid for pid in dict.fromkeys([*names, *dumps]) if pid in told]:
         threads: list[tuple[str, list[tuple[str, int, str]]]] = []
         for text in dumps[pid]:
             if heading := _THREAD.match(text):

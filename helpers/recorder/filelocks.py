@@ -11,8 +11,7 @@ import sys
 
 from . import fileformat, tape
 from .patching import replace, same_face, user_frame
-from .processes import waiting
-from .tape import record
+from .tape import record, waiting
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import threading
 from types import MemberDescriptorType
 
 from . import fileformat, tape
-from .patching import caller, owner, replace
+from .patching import caller, is_left_out, owner, replace
 from .tape import NO_ROOM, now, pack_into, record, turn_page
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
@@ -223,7 +223,7 @@ class RLock(_thread.RLock, metaclass=_Kind):  # type: ignore[misc]
         if args or kwargs:
             _say_what_is_wrong_with(args, kwargs)
         frame = sys._getframe(1)
-        return _thread.RLock() if caller(frame)[2] else cls.made_by(frame)
+        return _thread.RLock() if is_left_out(frame) else cls.made_by(frame)
 
     @classmethod
     def made_by(cls, frame: FrameType | None) -> RLock:

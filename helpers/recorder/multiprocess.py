@@ -147,7 +147,7 @@ def _condition(cls: Any) -> None:
 
     def __init__(self: Any, lock: Any = None, **kwargs: Any) -> None:
         original(self, lock, **kwargs)
-        file, line, internal = _site(self, sys._getframe(1))
+        file, line, internal = _site(_maker(self, sys._getframe(1)))
         if internal:
             return
         tape.define("multiprocessing.Condition", file=file, line=line, key=_sleep_key(self))
@@ -168,7 +168,7 @@ def _event(cls: Any) -> None:
 
     def __init__(self: Any, **kwargs: Any) -> None:
         original(self, **kwargs)
-        file, line, internal = _site(self, sys._getframe(1))
+        file, line, internal = _site(_maker(self, sys._getframe(1)))
         if not internal:
             tape.define("multiprocessing.Event", file=file, line=line, key=_sleep_key(self._cond))
 
@@ -197,11 +197,10 @@ def _maker(made: Any, frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-def _site(made: Any, frame: FrameType | None) -> tuple[str, int, bool]:
+def _site(maker: FrameType | None) -> tuple[str, int, bool]:
     """Where it is made, and whether by the standard library."""
-    frame = _maker(made, frame)
-    file, line = user_frame(frame)
-    internal = frame is None or frame.f_code.co_filename != file
+    file, line = user_frame(maker)
+    internal = maker is None or maker.f_code.co_filename != file
     return file, line, internal
 
 
@@ -210,7 +209,7 @@ def _kind_and_site(lock: Any, frame: FrameType | None) -> tuple[str, str, int, b
     maker = _maker(lock, frame)
     if maker is not None and maker.f_globals.get("__name__") == "multiprocessing.sharedctypes":
         return fileformat.LOCK_OF, *user_frame(maker), False
-    return f"multiprocessing.{type(lock).__name__}", *_site(lock, frame)
+    return f"multiprocessing.{type(lock).__name__}", *_site(maker)
 
 
 def queues(module: Any) -> None:
@@ -243,7 +242,7 @@ def _made(cls: Any) -> None:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
-        file, line, internal = _site(self, sys._getframe(1))
+        file, line, internal = _site(_maker(self, sys._getframe(1)))
         number_it(self, file, line, internal)
         if not internal:
             number_its_parts(self, file, line)
@@ -297,7 +296,7 @@ def _join(cls: Any) -> None:
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        file, line, _ = _site(self, sys._getframe(1))
+        file, line, _ = _site(_maker(self, sys._getframe(1)))
         # join() waits for this condition, which the last task_done() notifies.
         tape.define(fileformat.UNFINISHED_TASKS, file=file, line=line, key=_sleep_key(self._cond))
 

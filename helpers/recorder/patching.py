@@ -107,7 +107,12 @@ def caller(frame: FrameType | None) -> tuple[str, int, bool]:
     """Say who makes an object: the file and line, and whether it is one of those that are left out."""
     if frame is None:
         return "", 0, True
-    return frame.f_code.co_filename, frame.f_lineno, _package(frame) in _left_out
+    return frame.f_code.co_filename, frame.f_lineno, is_left_out(frame)
+
+
+def is_left_out(frame: FrameType) -> bool:
+    """Whether locks and the like that are made there are not recorded: see `show_internals`."""
+    return _package(frame) in _left_out
 
 
 def maker(frame: FrameType | None, made: object) -> FrameType | None:

@@ -11,7 +11,7 @@ import sys
 from . import fileformat, tape
 from .patching import NUMBER, outside, owner, replace, same_face, user_frame
 from .signals import follow
-from .tape import record
+from .tape import record, waiting
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
@@ -170,14 +170,7 @@ def _pool_of_processes(cls: Any) -> None:
             put_now(task)
 
         def get() -> Any:
-            record(WAIT | results)
-            end = GAVE_UP
-            try:
-                result = get_now()
-                end = GOT
-            finally:
-                record(end | results)
-            return result
+            return waiting(results, get_now)
 
         self._quick_put, self._quick_get = put, get
 

@@ -12,11 +12,10 @@ import sys
 
 from . import fileformat, tape
 from .patching import NUMBER, replace, same_face, user_frame
-from .tape import record
+from .tape import record, waiting
 
 TYPE_CHECKING = False  # `typing` costs more to import than all of the recorder
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
@@ -41,18 +40,6 @@ def _after_fork_in_child() -> None:
     fork = tape.local.fork
     tape.renew_after_fork(fork)
     record(CHILD | fork)
-
-
-def waiting(on: int, call: Callable[..., Any], *arguments: Any) -> Any:
-    """Make a call that waits for what has this number, and record that."""
-    record(WAIT | on)
-    end = GAVE_UP
-    try:
-        result = call(*arguments)
-        end = GOT
-    finally:
-        record(end | on)
-    return result
 
 
 def _kill() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
     from struct import Struct
+    from typing import Any
 
     Slot = Callable[[], int]
 else:
@@ -37,6 +38,7 @@ pack_two_into = Struct("<qqqq").pack_into
 NO_ROOM = (AttributeError, StopIteration)
 _USUAL = 1000  # characters of a line, none of which is longer than four bytes
 _SLOTS = range(fileformat.RECORD, fileformat.PAGE, fileformat.RECORD)
+WAIT, GOT, GAVE_UP = fileformat.WAIT << 56, fileformat.GOT << 56, fileformat.GAVE_UP << 56
 BEGIN, END, IDENT = fileformat.BEGIN << 56, fileformat.END << 56, fileformat.IDENT << 56
 DEFINE, CPU, PAGE_OF_EVENTS = fileformat.DEFINE, fileformat.CPU << 56, fileformat.PAGE_OF_EVENTS << 56
 
@@ -147,6 +149,18 @@ def record(code: int) -> None:
             turn_page(code)
     except RecursionError:
         pass
+
+
+def waiting(on: int, call: Callable[..., Any], *arguments: Any) -> Any:
+    """Make a call that waits for what has this number, and record that."""
+    record(WAIT | on)
+    end = GAVE_UP
+    try:
+        result = call(*arguments)
+        end = GOT
+    finally:
+        record(end | on)
+    return result
 
 
 def record_cpu() -> None:
@@ -286,12 +300,7 @@ class _End:
 
 
 def define(
-    kind: str,
-    name: str = "",
-    file: str = "",
-    line: int = 0,
-    internal: bool = False,
-    key: str = "",
+    kind: str, name: str = "", file: str = "", line: int = 0, internal: bool = False, key: str = ""
 ) -> int:
     """Give an object of the program a number, and write down what it is.
 

@@ -10,6 +10,7 @@ import re
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from types import MappingProxyType
 
 import numpy as np
@@ -614,11 +615,11 @@ def _who_woke(
             waiting.match(waits[at], source, find, some_woken, some_waker)
             woken[at], waker[at] = some_woken, some_waker
     _reaped_any(events, family, fates, waits, objects, woken, waker)
-    # A signal is sent to a process: of these waits, and of what may have ended them, that is the object.
-    kills = events.of_kind(fileformat.KILL)
-    sent = Sources(kills["lane"], kills["time"], kills["number"])
     for_signals = np.flatnonzero(kind_of == "signal")
     if len(for_signals):
+        # A signal is sent to a process: of these waits, and of what may have ended them, that is the object.
+        kills = events.of_kind(fileformat.KILL)
+        sent = Sources(kills["lane"], kills["time"], kills["number"])
         pids = np.array([process.pid for process, _ in events.lanes])
         asked = waits[for_signals]
         asked["on"] = pids[asked["lane"]]
@@ -703,7 +704,7 @@ def _stuck(
 ) -> Deadlock:
     """The waits that had not ended when the recording did, and the cycle they form."""
     open_holds = holds[holds["open"]]
-    futures = _Futures(recording, events)
+    futures = cache(partial(_Futures, recording, events))  # for most recordings nobody needs to know
     thread_lane = {thread: lane for lane, thread in enumerate(events.thread) if thread >= 0}
     for index, own in enumerate(family.object_of):
         thread_lane.update(dict.fromkeys(own, events.main[index]))
@@ -726,7 +727,7 @@ def _stuck(
             copied_from = _held_at_fork(events, family, holds, lane, on)
         pool, workers = "", tuple[int, ...]()
         if objects[on].kind == "Future":
-            holder, pool, workers = futures.ended_by(lane, on)
+            holder, pool, workers = futures().ended_by(lane, on)
         since, state = (int(row["start"]) - zero) / 1e9, state_of(objects[on].kind)
         side = SIDES[row["side"]] if state == "queue" else ""
         stuck.append(

@@ -100,11 +100,8 @@ def _start() -> None:
         if start_method:
             recorder.default_start_method(start_method)
         if recording:
-            newest, internals = (
-                environ.get("HELPERS_KEEP") == "newest",
-                environ.get("HELPERS_INTERNALS") == "1",
-            )
-            recorder.start(recording, newest=newest, internals=internals)
+            newest = environ.get("HELPERS_KEEP") == "newest"
+            recorder.start(recording, newest=newest, internals=environ.get("HELPERS_INTERNALS") == "1")
     _run_the_next_sitecustomize(here)
 
 
