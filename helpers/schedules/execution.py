@@ -277,20 +277,16 @@ class Execution:
         me.op = None
         if self.versions is not None and not operation.free:
             self._touch(me, operation)
-        if self._lets_go:
-            return self._perform(me, operation)
+        perform = operation.perform
         if me.expires:
             me.expires = False
-            return operation.expire()
-        return operation.perform()
+            perform = operation.expire
+        return self._perform(me, operation, perform) if self._lets_go else perform()
 
-    def _perform(self, me: Task, operation: Operation) -> Any:
+    def _perform(self, me: Task, operation: Operation, perform: Callable[[], Any]) -> Any:
         """Perform an operation, which keeps nothing of the program's afterwards: the search keeps it."""
         try:
-            if me.expires:
-                me.expires = False
-                return operation.expire()
-            return operation.perform()
+            return perform()
         finally:
             for name in operation.given:
                 setattr(operation, name, None)
@@ -548,8 +544,7 @@ class Execution:
 
     def line(self, file: str, line: int) -> str:
         """How a line is called: ``"line 5"``, or ``"line 5 of own.py"`` if the scenario is in another."""
-        name = sources.elsewhere(file, self.home)
-        return f"line {line} of {name}" if name else f"line {line}"
+        return sources.line_in(sources.elsewhere(file, self.home), line)
 
     def join(self, task: Task) -> None:
         """The running task has seen the end of another: all that one did comes before what it does now."""

@@ -20,7 +20,7 @@ from helpers.schedules.result import Failure, Result, Schedule
 from helpers.schedules.rewriting import visible
 from helpers.schedules.search import All, Bounded, Replay, Tree
 from helpers.schedules.series import Group, Scenario, Series, given_up
-from helpers.schedules.sources import elsewhere, file_of
+from helpers.schedules.sources import elsewhere, file_of, line_in
 from helpers.schedules.substitution import substituted
 from helpers.schedules.verdicts import Verdict, in_words, judge, without_addresses
 from helpers.schedules.watching import Watched
@@ -243,8 +243,8 @@ def _failures(
 def _said(what: str, site: Site | None, home: str) -> str:
     if site is None:
         return what
-    file = elsewhere(site.file, home)
-    return f"Line {site.line} of {file}: {what}" if file else f"Line {site.line}: {what}"
+    line = line_in(elsewhere(site.file, home), site.line)
+    return f"{line[0].upper()}{line[1:]}: {what}"
 
 
 def _search(mode: str, bound: int) -> Tree:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from helpers import pictures
 from helpers.pictures import Bundle
-from helpers.schedules.story import line_of, shown, words
+from helpers.schedules.sources import line_in
+from helpers.schedules.story import shown, words
 from helpers.timeline.words import count
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def bundle(result: Result) -> Bundle:
 
 
 def _where(failure: Failure) -> str:
-    return f" ({failure.thread}, {line_of(failure)})" if failure.thread else ""
+    return f" ({failure.thread}, {line_in(failure.elsewhere, failure.line)})" if failure.thread else ""
 
 
 def _short(failure: Failure) -> str:
@@ -101,7 +102,7 @@ def _table(result: Result) -> str:
         (
             each.message,
             each.thread,
-            line_of(each).removeprefix("line ") if each.line else "",
+            line_in(each.elsewhere, each.line).removeprefix("line ") if each.line else "",
             f"{each.count:,}",
             _short(each),
         )

@@ -142,6 +142,11 @@ def elsewhere(file: str, home: str) -> str:
     return f"{path.parent.name}/{name}" if name == "__init__.py" else name
 
 
+def line_in(name: str, line: int) -> str:
+    """A line as one says it: ``"line 5"``, or ``"line 5 of own.py"`` with the name from `elsewhere`."""
+    return f"line {line} of {name}" if name else f"line {line}"
+
+
 def futures(code: CodeType) -> int:
     """The flags with which a changed version of the code must be compiled."""
     return code.co_flags & _FUTURES

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.schedules.sources import line_in
 from helpers.timeline import STATES, Deadlock, Holds, Lane, Mark, Spans, Stuck, SyncObject, Timeline, Wakeups
 from helpers.timeline.model import HOLD, SPAN, WAKEUP, cycle
 
@@ -52,12 +53,6 @@ def words(step: Step) -> str:
     expired = (" (once more)" if step.kind == "spin" else " (timeout)") if step.expired else ""
     value = f" = {step.value}" if step.value else ""
     return f"{line}{step.operation}{expired}{value}"
-
-
-def line_of(failure: Failure) -> str:
-    """The line that raised, as one says it: ``"line 5"``, ``"line 5 of own.py"``."""
-    file = f" of {failure.elsewhere}" if failure.elsewhere else ""
-    return f"line {failure.line}{file}"
 
 
 class _Thread:
@@ -150,7 +145,7 @@ class _Story:
             elif thread.waits is not None:
                 self._end_wait(thread, self._now)
             if failure is not None and failure.thread == thread.name:
-                line = f", {line_of(failure)}" if failure.line else ""
+                line = f", {line_in(failure.elsewhere, failure.line)}" if failure.line else ""
                 ending, detail = "raised", f"{failure.kind}{line}"
             lanes.append(
                 Lane(
