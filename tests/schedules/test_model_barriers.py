@@ -188,6 +188,16 @@ def test_a_reset_throws_out_who_waits_but_not_who_comes_later():
     assert outcomes(scenario) == {"([0, 1], False)", STUCK}
 
 
+def test_whoever_counts_those_that_wait_may_count_all_of_them():
+    def scenario():
+        barrier = threading.Barrier(2)
+        start(barrier.wait, barrier.wait)
+        return barrier.n_waiting
+
+    # The last to come counts too, until it has let all go: `n_waiting` takes no lock.
+    assert outcomes(scenario) == {"0", "1", "2"}
+
+
 def test_a_reset_mends_what_was_broken():
     def scenario():
         barrier = threading.Barrier(2)

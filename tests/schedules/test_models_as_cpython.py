@@ -77,6 +77,7 @@ QUEUE = {
     "get(timeout=1)": lambda it, api: it.get(timeout=1),
     "get_nowait()": lambda it, api: it.get_nowait(),
     "qsize()": lambda it, api: it.qsize(),
+    "empty()": lambda it, api: it.empty(),
 }
 WHOLE_QUEUE = QUEUE | {
     "task_done()": lambda it, api: it.task_done(),
@@ -110,6 +111,7 @@ PRIMITIVES = {
             "wait()": holding(lambda it: it.wait()),
             "wait(1)": holding(lambda it: it.wait(1)),
             "wait(0)": holding(lambda it: it.wait(0)),
+            "wait_for(1)": holding(lambda it: it.wait_for(lambda: False, 1)),
             "notify()": holding(lambda it: it.notify()),
             "notify(2)": holding(lambda it: it.notify(2)),
             "notify_all()": holding(lambda it: it.notify_all()),
@@ -133,13 +135,28 @@ PRIMITIVES = {
             "reset()": lambda it, api: it.reset(),
             "abort()": lambda it, api: it.abort(),
             "broken": lambda it, api: it.broken,
+            "n_waiting": lambda it, api: it.n_waiting,
+        },
+    ),
+    "Barrier with an action": (
+        lambda api: api.Barrier(2, action=int),
+        {
+            "wait()": lambda it, api: it.wait(),
+            "wait(1)": lambda it, api: it.wait(1),
+            "reset()": lambda it, api: it.reset(),
+            "abort()": lambda it, api: it.abort(),
+            "n_waiting": lambda it, api: it.n_waiting,
         },
     ),
     "Queue": (lambda api: api.Queue(), WHOLE_QUEUE),
     "Queue of one": (lambda api: api.Queue(1), WHOLE_QUEUE),
     "LifoQueue": (lambda api: api.LifoQueue(), QUEUE),
     "PriorityQueue": (lambda api: api.PriorityQueue(2), QUEUE),
-    "SimpleQueue": (lambda api: api.SimpleQueue(), QUEUE),
+    # In the one that is written in Python, an item counts before it can be had; the one that programs use is in C.
+    "SimpleQueue": (
+        lambda api: api.SimpleQueue(),
+        {name: operation for name, operation in QUEUE.items() if name not in ("qsize()", "empty()")},
+    ),
     "Future": (
         lambda api: api.Future(),
         {

@@ -1,4 +1,6 @@
-"""Barrier: a step to come in, and a step to leave; in between, whoever comes last lets all go.
+"""Barrier: a step to come in, and a step to leave; in between, whoever comes last lets all go, in a step of its own.
+
+That step is one of its own because `n_waiting` takes no lock: for a moment it may count all the parties.
 
 The states have CPython's numbers: 0 filling, 1 draining, -1 resetting, -2 broken.
 """
@@ -18,7 +20,7 @@ _real_init = threading.Barrier.__init__
 
 
 class _State(State):
-    """And the task that runs the barrier's action: nobody comes in or leaves meanwhile."""
+    """And the task that came last, until it lets all go: nobody comes in or leaves meanwhile."""
 
     __slots__ = ("acting",)
 
@@ -60,16 +62,12 @@ class _Enter(_BarrierOperation):
         index: int = barrier._count
         barrier._count += 1
         if index + 1 == barrier._parties:
-            if barrier._action:
-                barrier._model.acting = barrier._model.execution.task
-            else:
-                barrier._state = DRAINING
-                _count_out(barrier)
+            barrier._model.acting = barrier._model.execution.task
         return index
 
 
 class _LetGo(_BarrierOperation):
-    """The last to come has run the action; lets all others go, or breaks the barrier if it failed."""
+    """The last to come has run the action, if there is one; lets all go, or breaks the barrier if it failed."""
 
     __slots__ = ("outcome",)
     kind = "notify"
@@ -178,8 +176,7 @@ def _wait(self: Any, timeout: float | None = None) -> int:
         timeout = self._timeout
     index: int = execution.step(_Enter(self))
     if index + 1 == self._parties:
-        if self._action:
-            _act(self, execution)
+        _act(self, execution)
         return index
     execution.step(_Leave(self, index) if timeout is None else _LeaveInTime(self, index, timeout=timeout))
     return index
@@ -187,7 +184,8 @@ def _wait(self: Any, timeout: float | None = None) -> int:
 
 def _act(self: Any, execution: Execution) -> None:
     try:
-        self._action()
+        if self._action:
+            self._action()
     except BaseException:
         execution.step(_LetGo(self, BROKEN))
         raise
@@ -203,8 +201,13 @@ def _abort(self: Any) -> None:
 
 
 def _n_waiting(self: Any) -> int:
-    state, count = execution_of(self).step(_Look(self))
-    return count if state == FILLING else 0
+    # CPython looks twice, and without the lock: between the two the barrier may go on.
+    execution = execution_of(self)
+    state, _ = execution.step(_Look(self))
+    if state != FILLING:
+        return 0
+    _, count = execution.step(_Look(self))
+    return int(count)
 
 
 def _broken(self: Any) -> bool:
