@@ -1,4 +1,4 @@
-"""Barrier: a step to come in, and a step to leave; in between, whoever comes last lets all go, in a step of its own.
+"""Barrier: a step to come in, one to leave; in between, whoever comes last lets all go, in a step of its own.
 
 That step is one of its own because `n_waiting` takes no lock: for a moment it may count all the parties.
 
@@ -67,7 +67,7 @@ class _Enter(_BarrierOperation):
 
 
 class _LetGo(_BarrierOperation):
-    """The last to come has run the action, if there is one; lets all go, or breaks the barrier if it failed."""
+    """The last to come has run any action; lets all go, or breaks the barrier if the action failed."""
 
     __slots__ = ("outcome",)
     kind = "notify"
