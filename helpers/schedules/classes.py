@@ -122,7 +122,7 @@ class Classes(Tree):
             task.checked = depth
             if since == depth:
                 continue
-            if not (operation.others or operation.written or task.daemon):
+            if not (operation.others or task.daemon):
                 # The usual case: one target, and few new steps there.
                 log = self._log.get(operation.target)
                 if log and log[-1][0] >= since:
@@ -222,7 +222,7 @@ class Classes(Tree):
 
 
 def _touched(operation: Operation, daemon: bool) -> Iterable[tuple[Hashable, bool]]:
-    if not daemon and not operation.others and not operation.written:
+    if not daemon and not operation.others:
         return ((operation.target, operation.writes),)
     touched = operation.touched()
     if daemon:
@@ -231,7 +231,7 @@ def _touched(operation: Operation, daemon: bool) -> Iterable[tuple[Hashable, boo
 
 
 def _dependent(one: Operation, daemon: bool, other: Operation, other_daemon: bool) -> bool:
-    if daemon or other_daemon or one.others or other.others or one.written or other.written:
+    if daemon or other_daemon or one.others or other.others:
         touched = dict(_touched(one, daemon))
         return any(
             target in touched and (write or touched[target])

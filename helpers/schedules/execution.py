@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers.schedules import interrupts, leftovers, lifetimes, printing, sources
 from helpers.schedules.hub import PATIENCE, STOPPED, Hub
+from helpers.schedules.livelocks import Rounds
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
 from helpers.schedules.spinning import GiveWay, Spin, Turn, Turns
 from helpers.schedules.workers import (
@@ -91,6 +92,7 @@ class Task:
         past: the steps that happened before its present moment, one bit for each (see `classes`).
         since: at which step `op` became what it does next.
         checked: up to which step `op` was held against the steps before it.
+        got_on: how many turns it has made of loops that go through something, once somebody may spin.
         ident: what `threading.get_ident` says in it.
         epochs: how far it knows each task to have come, itself included: each start of a thread begins an
             epoch of the starter. What others did until then comes before what this task does from now on.
@@ -104,6 +106,7 @@ class Task:
         "expires",
         "failure",
         "gate",
+        "got_on",
         "ident",
         "number",
         "op",
@@ -129,6 +132,7 @@ class Task:
         self.since = 0
         self.checked = 0
         self.raised = 0
+        self.got_on = 0
         self.turns: Turns | None = None
         self.worker: Worker = None  # type: ignore[assignment]  # hired as soon as the task is made
         self.gate: Any = None
@@ -160,9 +164,10 @@ class Execution:
         quiet: while true, nothing is a step: the library itself looks at the program's objects.
         raised: the tasks an exception ended, in the order of that.
         cut: why the execution was given up before its end: ``"steps"`` or ``"turns"`` (it seems to go on for
-            ever), ``"different"`` (a replay went another way) or ``"hangs"`` (in something real), and a
-            sentence; or None.
+            ever), ``"livelock"`` (it can; see `rounds`), ``"different"`` (a replay went another way) or
+            ``"hangs"`` (in something real), and a sentence; or None.
         scenario: the program.
+        rounds: sees whether threads livelock.
         refused: why the scenario cannot be explored at all, or "".
         broken: an error of the library itself, or None.
         output: what the program printed.
@@ -202,6 +207,7 @@ class Execution:
         "quiet",
         "raised",
         "refused",
+        "rounds",
         "scenario",
         "search",
         "task",
@@ -234,6 +240,7 @@ class Execution:
         self.threads_made = 0  # for the names threads get when the program gives none
         self.pools_made = 0  # and executors
         self.versions: dict[Hashable, int] | None = None  # of what is written, once somebody may spin
+        self.rounds = Rounds()
         self.around = 0  # turns of loops since the last step
         self._behind: dict[int, int] = {}  # who lets others pass, where they can go on: as bits of `choices`
         self._others = 0  # tasks that are no daemons and have not ended
@@ -442,6 +449,10 @@ class Execution:
         """Whether there is a task of which no start or join puts all that it does before or after now."""
         return any(self.in_parallel(task.number, task.epochs[task.number]) for task in self.tasks)
 
+    def objects(self) -> dict[int, Any]:
+        """The objects that have a number, by that."""
+        return dict(self._labels.objects())
+
     def number(self, about: Any) -> int | None:
         """The number of an object; None for one that has none yet."""
         return self._numbers.get(id(about))
@@ -489,14 +500,17 @@ class Execution:
         task = self.task
         if task.turns is None:
             task.turns = Turns()
+        self.rounds.unread[frame.f_code] = unread
         last = task.turns.begin(loop, site, Turn(frame, unread, self.depth, self.label))
+        idle = last is not None and last.idle(self.versions)
+        if task.turns.came_back and not idle and not self._fresh and not self._lets_go:
+            self._look_for_livelock(frame)
         if last is None:
             if task.turns.counted > MOST_COUNTED:
                 self._give_way(site, _COUNTS)
             elif task.turns.keeps_others_waiting(task.since, self.around) and (self._fresh or self.choices()):
                 self._give_way(site, _KEEPS_OTHERS_WAITING)
             return
-        idle = last.idle(self.versions)
         if last.own and (idle or last.gave_back()):
             self._fall_behind(task, last.began)
         if idle and self.step(Spin(site, self.versions, last)):
@@ -516,8 +530,10 @@ class Execution:
         self.around += 1
         if self.around > MOST_TURNS:
             self._too_many_turns(site)
-        if self.versions is not None and self.task.turns is not None:
-            self.task.turns.forget(frame, site)
+        if self.versions is not None:
+            self.task.got_on += 1
+            if self.task.turns is not None:
+                self.task.turns.forget(frame, site)
 
     def cannot_follow(self, what: str, site: Site | None = None) -> None:
         """Note something that the search cannot see or decide; the result says it."""
@@ -743,12 +759,27 @@ class Execution:
         if task.turns is not None:
             task.turns.touch(operation, versions)
         if operation.writes:
+            self.rounds.wrote(operation)
             for target in (operation.target, *operation.others):
                 versions[target] = versions.get(target, 0) + 1
 
+    def _look_for_livelock(self, frame: FrameType) -> None:
+        """The running task is where it was: if all the others are too, this can go on for ever."""
+        before = self.rounds.come_back(self, frame)
+        if self.rounds.together:
+            self._give_up("livelock", "all is as it was some steps before")
+        if before is not None:  # but there are some who can go on
+            self._fall_behind(self.task, before)
+
     def _too_many_turns(self, site: Hashable) -> NoReturn:
         line = f" of {self.line(site.file, site.line)}" if isinstance(site, Site) else ""
-        self.cut = "turns", f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step"
+        self._give_up(
+            "turns", f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step"
+        )
+
+    def _give_up(self, kind: str, why: str) -> NoReturn:
+        """End the schedule where the running task is, as one that can go on for ever."""
+        self.cut = kind, why
         self.unwinding = True
         raise Unwind
 

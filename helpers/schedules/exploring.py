@@ -101,7 +101,11 @@ def explore(
     said = dict.fromkeys([*(_said(*note, home) for note in (*reached.notes, *series.notes)), *more])
     if series.stopped:
         said[f"{series.stopped}: there may be more schedules."] = None
-    incomplete = bool(said) or mode == "bound" or any(failure.kind == "divergence" for failure in failures)
+    incomplete = (
+        bool(said)
+        or mode == "bound"
+        or any(failure.kind in ("divergence", "livelock") for failure in failures)
+    )
     return Result(
         schedules=series.schedules,
         failing=series.failing,

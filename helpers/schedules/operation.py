@@ -88,7 +88,6 @@ class Operation:
         remedy: what ends a wait for it: ``"release it"``, ``"set it"``, ``"put an item"``.
         writes: whether it changes its targets. An operation that may or may not change them writes.
         others: further targets, written or read as the first.
-        written: further targets that are written, whatever `writes` says.
         blocks: whether it may have to wait: only then `ready` is asked.
         timed: whether the wait may end by itself: only then `can_expire` is asked.
         scarce: whether what it waits for was taken by others (a lock, a permit, room in a queue), rather than
@@ -106,7 +105,6 @@ class Operation:
     remedy = ""
     writes = True
     others: tuple[Hashable, ...] = ()
-    written: tuple[Hashable, ...] = ()
     given: tuple[str, ...] = ()
     blocks = False
     timed = False
@@ -144,9 +142,7 @@ class Operation:
     def touched(self) -> list[tuple[Hashable, bool]]:
         """All it touches, and whether it writes that."""
         writes = self.writes
-        found = [(target, writes) for target in (self.target, *self.others)]
-        found += [(target, True) for target in self.written]
-        return found
+        return [(target, writes) for target in (self.target, *self.others)]
 
     def meets(self, other: Operation) -> bool:
         """Whether the order of the two matters: they touch the same thing, and one of them writes it."""

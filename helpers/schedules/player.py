@@ -87,7 +87,7 @@ def play(
     Args:
         scenario: as in `every_schedule`.
         goal: what the reader is to reach: ``"deadlock"``, ``"lost update"``, ``"lost wake-up"``,
-            ``"failure"``, or a sentence, which any failure fulfils.
+            ``"livelock"``, ``"failure"``, or a sentence, which any failure fulfils.
         seed: decides what "Keep going at random" does.
         result: knows a schedule that fails, if there is one; else it is searched for when it is asked for.
 

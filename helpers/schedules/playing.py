@@ -27,6 +27,7 @@ GOALS = {
     "deadlock": ("Make it deadlock.", "deadlock"),
     "lost update": ("Make it lose an update.", "AssertionError"),
     "lost wake-up": ("Make it lose a wake-up.", "lost wake-up"),
+    "livelock": ("Make it livelock.", "livelock"),
 }
 MOST_STEPS = 1_000  # that chance makes at once: a program may go on for ever
 KEYS = "0123456789"  # of the threads, by number
@@ -306,5 +307,7 @@ def _ending(outcome: Failure | str) -> str:
     """How the schedule ended."""
     if isinstance(outcome, str):
         return "The program has ended, and nothing has failed."
-    named = f"{outcome.kind.capitalize()}: " if outcome.kind in ("deadlock", "lost wake-up") else ""
+    named = (
+        f"{outcome.kind.capitalize()}: " if outcome.kind in ("deadlock", "lost wake-up", "livelock") else ""
+    )
     return f"{named}{outcome.message.removesuffix('.')}."

@@ -38,7 +38,7 @@ from typing import Any
 
 from helpers.schedules import sources
 from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT
-from helpers.schedules.execution import Site
+from helpers.schedules.operation import Site
 
 Note = tuple[str, Site | None]
 

@@ -97,8 +97,8 @@ class Failure:
     """One thing that can go wrong.
 
     Attributes:
-        kind: the name of an exception (``"AssertionError"``), ``"deadlock"``, ``"lost wake-up"``, ``"spin"``
-            or ``"divergence"``.
+        kind: the name of an exception (``"AssertionError"``), ``"deadlock"``, ``"lost wake-up"``, ``"spin"``,
+            ``"livelock"`` or ``"divergence"``.
         message: what happened, in words.
         thread: name of the thread that an exception ended, otherwise ``""``.
         line: the line of the program that raised it, otherwise 0.

@@ -5,6 +5,7 @@ The words are the same whenever the program behaves the same: how long the searc
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
@@ -13,10 +14,13 @@ from helpers import pictures
 from helpers.pictures import Bundle
 from helpers.schedules.sources import line_in
 from helpers.schedules.story import shown, words
-from helpers.timeline.words import count
+from helpers.timeline.words import abridged, count
 
 if TYPE_CHECKING:
     from helpers.schedules.result import Failure, Result, Schedule
+
+
+LONGEST = 120  # characters of a schedule that is to be read
 
 
 def sentences(result: Result) -> str:
@@ -52,14 +56,14 @@ def _explored(result: Result) -> str:
 def plain(result: Result) -> str:
     """The result as text: the sentence, the failures, and the steps of the shortest."""
     lines = [sentences(result)]
-    for failure in result.failures:
+    for number, failure in enumerate(result.failures):
         lines += [
             "",
             f"{failure.message}{_where(failure)}",
-            f"  {count(failure.count, *_counted(result))}; the shortest schedule: {_short(failure)}",
+            f"  {count(failure.count, *_counted(result))}; the shortest schedule: {_short(failure, number)}",
         ]
     if result.shortest is not None and (steps := list(_steps(result.shortest))):
-        lines += ["", "The shortest schedule that fails, step by step:", *steps]
+        lines += ["", "The shortest schedule that fails, step by step:", *abridged(steps, "step")]
     notes = ["", *result.notes] if result.notes else []
     return "\n".join([*lines, *notes])
 
@@ -78,9 +82,13 @@ def _where(failure: Failure) -> str:
     return f" ({failure.thread}, {line_in(failure.elsewhere, failure.line)})" if failure.thread else ""
 
 
-def _short(failure: Failure) -> str:
-    """The shortest schedule of a failure, as one writes it in Python; it may be empty."""
-    return f'"{failure.shortest.string}"'
+def _short(failure: Failure, number: int) -> str:
+    """The shortest schedule of a failure, as one writes it in Python; it may be empty, or only begun here."""
+    string = failure.shortest.string
+    if len(string) <= LONGEST:
+        return f'"{string}"'
+    begun = textwrap.shorten(string, LONGEST, placeholder=" ...")
+    return f'"{begun}" (whole in failures[{number}].shortest.string)'
 
 
 def _steps(schedule: Schedule) -> Iterator[str]:
@@ -104,9 +112,9 @@ def _table(result: Result) -> str:
             each.thread,
             line_in(each.elsewhere, each.line).removeprefix("line ") if each.line else "",
             f"{each.count:,}",
-            _short(each),
+            _short(each, number),
         )
-        for each in result.failures
+        for number, each in enumerate(result.failures)
     ]
     left = 'style="text-align: left"'  # JupyterLab would have it to the right
     head = "".join(f"<th {left}>{heading}</th>" for heading in heads)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # A caller of these may itself have moved on between two turns.
 _RESUMED = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 
-_SCALARS = (int, float, complex, str, bytes, bool, type(None))
+SCALARS = (int, float, complex, str, bytes, bool, type(None))
 # What these operations give to others, and take back. What any other gives is never taken back.
 _LENDS = {"release": 1, "wait": 1, "acquire": -1, "wake": -1}
 MOST_ROUNDS = 100  # with steps, before a loop that gets on lets all others go first
@@ -50,6 +50,7 @@ class Turns:
     """The loops that one thread goes round.
 
     Attributes:
+        came_back: whether the thread's own variables are as they were at the head of its last turn.
         counted: how many turns in a row of the present loop have changed nothing but numbers of its own.
         others_stood: where all others stood when it last went round once more for them; None before that.
         rounds: how many turns in which it has made steps.
@@ -57,10 +58,11 @@ class Turns:
         touched: whether it has touched anything since it was asked last.
     """
 
-    __slots__ = ("_loops", "counted", "others_stood", "rounds", "since", "touched")
+    __slots__ = ("_loops", "came_back", "counted", "others_stood", "rounds", "since", "touched")
 
     def __init__(self) -> None:
         self._loops: dict[tuple[int, Hashable], Turn] = {}
+        self.came_back = False
         self.counted = 0
         self.others_stood: Hashable = None
         self.rounds = 0
@@ -84,9 +86,10 @@ class Turns:
         if len(self._loops) > _MOST_LOOPS:
             del self._loops[next(iter(self._loops))]
         self.counted = 0
+        self.came_back = last is not None and last.ends_like(now)
         if last is None or last.busy or now.busy:
             return None
-        if last.ends_like(now):
+        if self.came_back:
             return last
         if last.looked_at and last.counts(now):
             self.counted = now.counted = last.counted + 1
@@ -173,9 +176,9 @@ class Turn:
         if getrefcount(variables) == _FRAME_ALONE:
             variables.clear()  # until 3.12 the frame keeps what it has given, though the program drops it
         # Its locals do not say how far an iterator among them has come.
-        self.busy = bool(frame.f_code.co_flags & _RESUMED) or not all(map(_plain, held.values()))
+        self.busy = bool(frame.f_code.co_flags & _RESUMED) or not all(map(plain, held.values()))
         self._locals = {
-            name: (type(value), value) if type(value) in _SCALARS else label(value)
+            name: (type(value), value) if type(value) in SCALARS else label(value)
             for name, value in held.items()
         }
         self._seen: dict[Hashable, int] = {}  # what it touched, and how often that had been written by then
@@ -228,15 +231,15 @@ class Turn:
         return not any(self._lent.values())
 
 
-def _plain(value: Any) -> bool:
+def plain(value: Any) -> bool:
     """Is the value one whose changes are seen, or that has none?"""
     kind = type(value)
-    if kind in _SCALARS or isinstance(
+    if kind in SCALARS or isinstance(
         value, (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)
     ):
         return True
     if kind in (tuple, frozenset):
-        return all(map(_plain, value))
+        return all(map(plain, value))
     if kind is itertools.count:
         return True  # who takes a number by `next` reports that
     # An iterator moves on unseen. All else reports its changes, or they are reported by who makes them.

@@ -33,6 +33,8 @@ def judge(execution: Execution) -> Verdict | None:
         error = task.failure
         assert error is not None
         return Verdict(type(error).__name__, (task.number, _text(execution, error), place_of(error)))
+    if together := execution.rounds.together:
+        return Verdict("livelock", tuple(task.number for task in together))
     if execution.cut is not None:
         return Verdict("divergence", execution.cut)
     stuck = [task for task in execution.tasks if not task.done]
@@ -63,7 +65,14 @@ def in_words(execution: Execution, verdict: Verdict, shown: Schedule) -> Failure
         return Failure(
             verdict.kind, message, who, place.line, 1, shown, elsewhere(place.file, execution.home)
         )
-    if execution.cut is not None:
+    if together := execution.rounds.together:
+        who = " and ".join(map(execution.name_of, together))
+        verb, steps = "get" if len(together) > 1 else "gets", execution.rounds.steps
+        message = (
+            f"{who} {verb} nowhere: after the last {steps} steps all is as it was before them, "
+            "and so it can go on for ever"
+        )
+    elif execution.cut is not None:
         message = f"It seems to go on for ever: {execution.cut[1]}."
     else:
         message = _stuck(execution)

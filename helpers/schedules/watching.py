@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from helpers.schedules.execution import Execution, Task
 from helpers.schedules.model.locks import Lock
@@ -169,6 +169,10 @@ class Watched(Execution):
         )
         self._drafts.append(draft)
         self._last[task.number] = draft
+
+    def _give_up(self, kind: str, why: str) -> NoReturn:
+        self._settle()
+        super()._give_up(kind, why)
 
     def unwind(self) -> None:
         self._settle()

@@ -38,6 +38,7 @@ SHOWS = {
     "sleep": "sleeps",
 }
 LISTED = 10  # so many names are said
+FIRST, LAST = 60, 20  # so many lines, where there are more than both
 _LAST_OF_PATH = r"[^\\/]*(?:[\\/]__init__\.py)?$"
 _SIDES = {
     "empty": "for an item of {}",
@@ -78,11 +79,21 @@ def summary(timeline: Timeline) -> str:
                 lines += [f"  {line}" for line in _lines(family.life(lane, within=True) for lane in lanes)]
     lines += _never_ended(timeline, family)
     if timeline.marks:
-        lines += [
-            "In order:",
-            *(f"  {family.name(family.lanes[lane])}, {text}" for lane, _, text in timeline.marks),
-        ]
+        marks = [f"  {family.name(family.lanes[lane])}, {text}" for lane, _, text in timeline.marks]
+        lines += ["In order:", *abridged(marks, "mark")]
     return "\n".join([*lines, *timeline.notes])
+
+
+def abridged(lines: list[str], noun: str) -> list[str]:
+    """The lines; of very many, the first and the last, and between them how many more there are.
+
+    Args:
+        noun: what one line is about: ``"step"``.
+    """
+    more = len(lines) - FIRST - LAST
+    return (
+        lines if more <= 1 else [*lines[:FIRST], f"  ... {count(more, f'more {noun}')} ...", *lines[-LAST:]]
+    )
 
 
 def waits(timeline: Timeline) -> str:

@@ -528,7 +528,7 @@ class TestForEver:
         result = every_schedule(scenario, seconds=1)
         assert result.failing == result.schedules > 0
         assert not result.exhausted
-        assert {failure.kind for failure in result.failures} == {"divergence"}
+        assert {failure.kind for failure in result.failures} == {"livelock"}
 
     def test_who_would_set_the_flag_waits_for_another_lock(self) -> None:
         def scenario() -> None:

@@ -20,7 +20,8 @@ class Pair:
 
     Attributes:
         idea: what is wrong with the program, in one line.
-        fails: how it shows: the type of the exception, or "deadlock", "lost wake-up" or "spin".
+        fails: how it shows: the type of the exception, or "deadlock", "lost wake-up", "livelock" or
+            "spin".
         bug: the program that fails.
         mend: the program put right.
         long: whether it takes seconds to explore.

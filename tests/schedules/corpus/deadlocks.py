@@ -364,3 +364,31 @@ def read_then_write():
             pass
 
     together(read_and_write, read_and_write)
+
+
+@bug("who does not get the second lock gives back the first: both may do so for ever", fails="livelock")
+def after_you():
+    left, right = Lock(), Lock()
+
+    def work(mine, other):
+        while True:
+            with mine:
+                if other.acquire(blocking=False):
+                    other.release()
+                    return
+
+    together(lambda: work(left, right), lambda: work(right, left))
+
+
+@mend(after_you)
+def in_one_order():
+    left, right = Lock(), Lock()
+
+    def work():
+        while True:
+            with left:
+                if right.acquire(blocking=False):
+                    right.release()
+                    return
+
+    together(work, work)

@@ -353,3 +353,25 @@ def copied_before_put():
         assert len(line.get()) == 1
 
     together(produce, consume)
+
+
+@bug("who gets the other's letter puts it back: both may do so for ever", fails="livelock")
+def put_back():
+    letters = Queue()
+    letters.put("first")
+    letters.put("second")
+
+    def fetch(name):
+        while (letter := letters.get()) != name:
+            letters.put(letter)
+
+    together(lambda: fetch("first"), lambda: fetch("second"))
+
+
+@mend(put_back)
+def boxes_of_their_own():
+    boxes = {"first": Queue(), "second": Queue()}
+    for name, box in boxes.items():
+        box.put(name)
+
+    together(boxes["first"].get, boxes["second"].get)

@@ -1,0 +1,314 @@
+"""Threads that get nowhere, step after step: found soon, shown short, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from functools import cache
+from threading import Condition, Event, Lock
+from typing import Any
+
+import pytest
+
+from helpers.schedules import Failure, Result, Stepper, every_schedule
+from helpers.schedules.exploring import installed
+from helpers.schedules.livelocks import Rounds
+from helpers.schedules.notation import read
+from helpers.schedules.playing import Play
+from helpers.schedules.search import Replay
+from helpers.schedules.watching import Watched
+from tests.schedules.exploring import outcomes
+from tests.schedules.scenarios import start, together
+
+# --- programs in which threads make way for each other for ever --------------------------------------------
+
+
+def polite(**how: Any) -> Callable[[], None]:
+    """Each takes its lock and tries the other's; in vain, it gives back its own."""
+
+    def scenario() -> None:
+        left, right = Lock(), Lock()
+
+        def work(mine: Any, other: Any) -> None:
+            while True:
+                with mine:
+                    if other.acquire(**how):
+                        other.release()
+                        return
+
+        together(lambda: work(left, right), lambda: work(right, left))
+
+    return scenario
+
+
+def with_tries() -> None:
+    """The same, and each counts its tries, which says nothing of what it does next."""
+    left, right = Lock(), Lock()
+
+    def work(mine: Any, other: Any) -> None:
+        tries = 0
+        while True:
+            tries += 1
+            with mine:
+                if other.acquire(blocking=False):
+                    other.release()
+                    return
+
+    together(lambda: work(left, right), lambda: work(right, left))
+
+
+def flags() -> None:
+    """Each raises its flag, and takes it down where the other's is up too."""
+    wants = [False, False]
+
+    def enter(me: int) -> None:
+        wants[me] = True
+        while wants[1 - me]:
+            wants[me] = False
+            wants[me] = True
+        wants[me] = False
+
+    together(lambda: enter(0), lambda: enter(1))
+
+
+class Diner:
+    def __init__(self) -> None:
+        self.hungry = True
+
+
+def spoon() -> None:
+    """Two share a spoon; who has it gives it to the other as long as that one is hungry."""
+    one, two = Diner(), Diner()
+    owner = one
+
+    def eat(me: Diner, other: Diner) -> None:
+        nonlocal owner
+        while me.hungry:
+            if owner is not me:
+                continue
+            if other.hungry:
+                owner = other
+                continue
+            me.hungry = False
+
+    together(lambda: eat(one, two), lambda: eat(two, one))
+
+
+def hot_potato() -> None:
+    """Two workers hand each other a task that neither takes for its own."""
+    tasks: queue.Queue[str] = queue.Queue()
+    tasks.put("task of a third")
+
+    def work(name: str) -> None:
+        while True:
+            task = tasks.get()
+            if name in task:
+                return
+            tasks.put(task)
+
+    together(lambda: work("first"), lambda: work("second"))
+
+
+LIVELOCKS = {
+    "tries": polite(blocking=False),
+    "timeouts": polite(timeout=1),
+    "counted": with_tries,
+    "flags": flags,
+    "spoon": spoon,
+    "queue": hot_potato,
+}
+
+
+@pytest.mark.parametrize("name", LIVELOCKS)
+class TestIsFound:
+    def test_as_what_it_is(self, name: str) -> None:
+        result, failure = livelock(name)
+        assert result.replay(failure.shortest) == failure.shortest
+        assert not result.exhausted  # it could be tried for ever
+
+    def test_its_last_steps_can_be_made_again_and_again(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        result, failure = livelock(name)
+        # The string leaves out what goes without saying.
+        made = picks_of(result, list(read(failure.shortest.string)))
+        steps = int(failure.message.partition("after the last ")[2].partition(" ")[0])
+        assert 0 < steps < len(made)
+        monkeypatch.setattr(Rounds, "come_back", lambda *_: None)
+        longer = made + made[-steps:] * 10
+        assert picks_of(result, longer)[: len(longer)] == longer
+
+    def test_and_played(self, name: str) -> None:
+        _, failure = livelock(name)
+        game = Play(lambda: Stepper(LIVELOCKS[name]), lambda _: failure.shortest, goal="livelock")
+        try:
+            game.fail()
+            while (view := game.view())["ahead"]:
+                game.forward()
+        finally:
+            game.close()
+        assert (view["outcome"], view["reached"]) == ("failed", True)
+        assert f"Livelock: {failure.message}. The goal is reached." in view["said"]
+
+
+@cache
+def livelock(name: str) -> tuple[Result, Failure]:
+    result = every_schedule(LIVELOCKS[name], seconds=1)
+    (failure,) = (failure for failure in result.failures if failure.kind == "livelock")
+    return result, failure
+
+
+def picks_of(result: Result, picks: list[int]) -> list[int]:
+    """The choices that are made in a schedule, until it is over."""
+    execution = Watched(Replay(picks, result.racy))
+    search = execution.search
+    assert isinstance(search, Replay)
+    with installed(result.scenario):
+        execution.run(result.scenario, threading.main_thread(), lambda _: None)
+    assert execution.cut is None or execution.cut[0] != "different"
+    return [pick for _, pick in search.taken]
+
+
+class TestHowItIsSaid:
+    def test_in_words(self) -> None:
+        _, failure = livelock("tries")
+        assert failure.message == (
+            "Thread-1 (<lambda>) and Thread-2 (<lambda>) get nowhere: after the last 6 steps all is as it was "
+            "before them, and so it can go on for ever"
+        )
+
+    def test_the_picture_shows_nobody_as_woken(self) -> None:
+        _, failure = livelock("tries")
+        assert len(failure.shortest.steps) < 20
+        timeline = failure.shortest.timeline
+        assert "Never woken: MainThread waits for Thread-1 (<lambda>) to end." in timeline.summary()
+        assert not len(timeline.wakeups)
+
+    def test_after_few_schedules(self) -> None:
+        result = every_schedule(polite(blocking=False), seconds=60)
+        assert not result.notes  # all of it was tried, up to where it can go on for ever
+        assert result.schedules < 1_000
+
+
+class TestIsNone:
+    """What looks like it, and gets on."""
+
+    def test_locks_in_one_order(self) -> None:
+        def scenario() -> None:
+            left, right = Lock(), Lock()
+
+            def work() -> None:
+                while True:
+                    with left:
+                        if right.acquire(blocking=False):
+                            right.release()
+                            return
+
+            together(work, work)
+
+        result = every_schedule(scenario)
+        assert (result.failing, result.exhausted) == (0, True)
+
+    def test_a_third_who_will_stop_it(self) -> None:
+        def scenario() -> str:
+            left, right, stop = Lock(), Lock(), Event()
+
+            def work(mine: Any, other: Any) -> None:
+                while not stop.is_set():
+                    with mine:
+                        if other.acquire(blocking=False):
+                            other.release()
+
+            threads = start(lambda: work(left, right), lambda: work(right, left))
+            stop.set()
+            for thread in threads:
+                thread.join()
+            return "stopped"
+
+        result = every_schedule(scenario, seconds=3)
+        assert result.failing == 0
+        assert result.schedules > 10
+
+    def test_a_third_who_comes_between_when_it_gets_the_lock(self) -> None:
+        def scenario() -> str:
+            lock, stop = Lock(), False
+
+            def work() -> None:
+                done = False
+                while not done:
+                    with lock:
+                        done = stop
+
+            def end() -> None:
+                nonlocal stop
+                with lock:
+                    stop = True
+
+            together(work, work, end)
+            return "stopped"
+
+        assert outcomes(scenario) == {"'stopped'"}
+
+    def test_the_other_goes_through_a_loop_that_looks_the_same_each_time(self) -> None:
+        def scenario() -> str:
+            lock, other = Lock(), Lock()
+            over = False
+
+            def several() -> None:
+                nonlocal over
+                for _ in range(3):
+                    with lock, other:
+                        pass
+                over = True
+
+            def poll() -> None:
+                while not over:
+                    if lock.acquire(blocking=False):
+                        lock.release()
+
+            together(several, poll)
+            return "over"
+
+        result = every_schedule(scenario, seconds=10)
+        assert result.failing == 0
+
+    def test_what_is_different_each_time(self) -> None:
+        """A value that another thread goes on changing, if only that."""
+
+        def scenario() -> int:
+            lock = Lock()
+            left = 4
+
+            def give() -> None:
+                nonlocal left
+                going_on = True
+                while going_on:
+                    with lock:
+                        left -= 1
+                        going_on = left > 0
+
+            def look() -> None:
+                seen = -1
+                while seen:
+                    with lock:
+                        seen = left if left == 0 else -1
+
+            together(give, look)
+            return left
+
+        assert outcomes(scenario) == {"0"}
+
+    def test_who_waits_in_vain_for_a_condition_that_another_lends_out(self) -> None:
+        def scenario() -> None:
+            changed = Condition()
+
+            def wait() -> None:
+                with changed:
+                    while True:
+                        changed.wait(1)
+
+            together(wait, wait)
+
+        (failure,) = every_schedule(scenario, seconds=10).failures
+        assert failure.kind in ("spin", "livelock")
