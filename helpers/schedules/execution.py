@@ -500,7 +500,7 @@ class Execution:
         task = self.task
         if task.turns is None:
             task.turns = Turns()
-        self.rounds.unread[frame.f_code] = unread
+        self.rounds.unread[id(frame.f_code)] = unread
         last = task.turns.begin(loop, site, Turn(frame, unread, self.depth, self.label))
         idle = last is not None and last.idle(self.versions)
         if task.turns.came_back and not idle and not self._fresh and not self._lets_go:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from types import CellType, CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from itertools import islice
+from types import CellType, FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helpers.schedules.containers import Variables
 from helpers.schedules.operation import Operation
@@ -31,29 +31,18 @@ class _Unknown(Exception):
     """Something cannot be compared."""
 
 
-@dataclass(slots=True)
-class _Moment:
-    """What all was like.
+class _Moment(NamedTuple):
+    """When all was as it is.
 
     Attributes:
         depth: after how many steps that was.
-        stood: for each task that has not ended, by number, since when it stands where it stands.
+        stood: for each task that had not ended, by number, since when it stood where it stands.
         versions: how often each target had been written.
-        states: of those whose state is known.
     """
 
     depth: int
     stood: dict[int, int]
     versions: dict[Hashable, int]
-    states: dict[Hashable, Hashable]
-
-    def is_again(self, now: _Moment) -> bool:
-        """Is all that was written since then as it was?"""
-        return all(
-            target in self.states and target in now.states and self.states[target] == now.states[target]
-            for target, version in now.versions.items()
-            if version != self.versions.get(target, 0)
-        )
 
 
 class Rounds:
@@ -62,17 +51,18 @@ class Rounds:
     Attributes:
         together: the tasks that livelock, once that was seen.
         steps: how many they make until all is as it was.
-        unread: of each function with a loop, the variables that nobody looks at.
+        unread: by the `id` of the code of each function with a loop, the variables that nobody looks at.
     """
 
-    __slots__ = ("_moments", "_writers", "steps", "together", "unread")
+    __slots__ = ("_looked", "_moments", "_writers", "steps", "together", "unread")
 
     def __init__(self) -> None:
         self.together: list[Task] = []
         self.steps = 0
-        self.unread: dict[CodeType, frozenset[str]] = {}
+        self.unread: dict[int, frozenset[str]] = {}
         self._writers: dict[Hashable, Operation] = {}  # by target, what wrote it last
-        self._moments: dict[Hashable, list[_Moment]] = {}  # by where everybody stands
+        self._moments: dict[Hashable, _Moment] = {}  # the last one, by what all was like
+        self._looked = -1  # after how many steps
 
     def wrote(self, operation: Operation) -> None:
         """A task is about to perform this, which writes."""
@@ -88,19 +78,24 @@ class Rounds:
         Returns:
             After how many steps it was so before; None if it was not.
         """
+        versions = execution.versions
+        assert versions is not None
+        if execution.depth == self._looked:
+            return None  # it goes round without a step
+        self._looked = execution.depth
         try:
-            standing = tuple(self._standing(execution, frame))
+            all_is = tuple(self._standing(execution, frame)), tuple(self._states(execution, versions))
         except _Unknown:
             return None
-        now = self._now(execution)
-        before = self._moments.setdefault(standing, [])
-        found = next((moment for moment in reversed(before) if moment.is_again(now)), None)
-        before.append(now)
-        if found is None:
+        stood = {task.number: task.since for task in execution.tasks if not task.done}
+        now = _Moment(execution.depth, stood, dict(versions))
+        before = self._moments.get(all_is)
+        self._moments[all_is] = now
+        if before is None:
             return None
-        self.together = self._going_round(execution, found, now)
-        self.steps = now.depth - found.depth
-        return found.depth
+        self.together = self._going_round(execution, before, now)
+        self.steps = now.depth - before.depth
+        return before.depth
 
     def _going_round(self, execution: Execution, before: _Moment, now: _Moment) -> list[Task]:
         """The tasks that have moved between two moments, if no other could have."""
@@ -136,37 +131,32 @@ class Rounds:
                 while at is not None and is_ours(at.f_code.co_filename):
                     at = at.f_back
             while at is not None:
-                yield at.f_code, _places(at.f_code)[at.f_lasti // 2]
+                yield id(at.f_code), _place(at)
                 if not is_ours(at.f_code.co_filename):
                     yield from self._variables(execution, at)
                 at = at.f_back
 
     def _variables(self, execution: Execution, frame: FrameType) -> Iterator[Hashable]:
-        unread = self.unread.get(frame.f_code, ())
+        unread = self.unread.get(id(frame.f_code), ())
         for name, value in frame.f_locals.items():
             if name not in unread and not name.startswith("."):  # a hidden one is ours
                 yield name, _encoded(execution, value)
 
-    def _now(self, execution: Execution) -> _Moment:
-        versions = execution.versions
-        assert versions is not None
+    def _states(self, execution: Execution, versions: dict[Hashable, int]) -> Iterator[Hashable]:
+        """What was written is like; where that is not known, how often it was written."""
         objects = execution.objects()
-        states = {}
-        for target, writer in self._writers.items():
-            if execution.clock is not None and target in execution.clock.targets:
-                continue  # somebody looks at it, and it is never as it was
-            try:
-                states[target] = _state(execution, writer, target, objects)
-            except _Unknown:
-                continue
-        stood = {task.number: task.since for task in execution.tasks if not task.done}
-        return _Moment(execution.depth, stood, dict(versions), states)
+        time = () if execution.clock is None else execution.clock.targets  # if somebody looks at it
+        for target, version in versions.items():
+            state: Hashable = version
+            if target in self._writers and target not in time:
+                with suppress(_Unknown):
+                    state = "known", _state(execution, self._writers[target], target, objects)
+            yield target, state
 
 
-@lru_cache(1000)
-def _places(code: CodeType) -> list[Hashable]:
-    """Where in the source each instruction is. Python calls by another one once it has done so often."""
-    return list(code.co_positions())
+def _place(frame: FrameType) -> Hashable:
+    """Where in the source it stands. The instruction says less: Python calls by another one after a while."""
+    return next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
 
 
 def _state(execution: Execution, writer: Operation, target: Hashable, objects: dict[int, Any]) -> Hashable:
