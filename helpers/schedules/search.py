@@ -289,6 +289,7 @@ def _differs(execution: Execution, node: Node) -> int:
     execution.cut = (
         "different",
         f"the program does not do the same in the same schedule: at step {execution.depth + 1} {who} "
-        f"does something else than the last time. Take out what is random or comes from outside",
+        f"does something else than the last time. Take out what is random or comes from outside (a set of "
+        "objects has another order each time)",
     )
     return -1
