@@ -35,7 +35,7 @@ from helpers.schedules import interrupts, leftovers, lifetimes, printing, source
 from helpers.schedules.hub import PATIENCE, STOPPED, Hub
 from helpers.schedules.livelocks import Rounds
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
-from helpers.schedules.spinning import GiveWay, Spin, Turn, Turns
+from helpers.schedules.spinning import GiveWay, Loop, Spin, Turn, Turns
 from helpers.schedules.workers import (
     Worker,
     allocate_lock,
@@ -92,7 +92,7 @@ class Task:
         past: the steps that happened before its present moment, one bit for each (see `classes`).
         since: at which step `op` became what it does next.
         checked: up to which step `op` was held against the steps before it.
-        got_on: how many turns it has made of loops that go through something, once somebody may spin.
+        got_on: how often it got on in a way that nothing else shows, once somebody may spin.
         ident: what `threading.get_ident` says in it.
         epochs: how far it knows each task to have come, itself included: each start of a thread begins an
             epoch of the starter. What others did until then comes before what this task does from now on.
@@ -449,9 +449,9 @@ class Execution:
         """Whether there is a task of which no start or join puts all that it does before or after now."""
         return any(self.in_parallel(task.number, task.epochs[task.number]) for task in self.tasks)
 
-    def objects(self) -> dict[int, Any]:
-        """The objects that have a number, by that."""
-        return dict(self._labels.objects())
+    def in_use(self) -> dict[int, Any]:
+        """The objects that have a number, by that; not those that the program has dropped."""
+        return self._labels.in_use()
 
     def number(self, about: Any) -> int | None:
         """The number of an object; None for one that has none yet."""
@@ -475,14 +475,14 @@ class Execution:
     def saw(self, value: Any) -> None:
         """Keep the value just read or written, in few words, with the step that read or wrote it."""
 
-    def again(self, loop: object, frame: FrameType, site: Hashable, unread: frozenset[str]) -> None:
+    def again(self, loop: Loop, frame: FrameType, site: Hashable, unread: frozenset[str]) -> None:
         """A turn of a `while` begins. A task that changed nothing in the last one waits for others to.
 
         Where it took and gave back something, others may go on in the middle of its turn. So it lets those
         pass who have not moved meanwhile, and goes round once more where nobody can go on.
 
         Args:
-            loop: an object that the loop has made when it began.
+            loop: what it is known by.
             frame: of the function that has it.
             site: its place.
             unread: its variables that nobody looks at.
@@ -517,11 +517,14 @@ class Execution:
             task.turns.others_stood = self._others_stand(task)
             self._fall_behind(task, self.depth)
 
-    def progress(self, frame: FrameType | None = None, site: Hashable = None) -> None:
+    def progress(
+        self, frame: FrameType | None = None, site: Hashable = None, loop: Loop | None = None
+    ) -> None:
         """The running task is not spinning: it goes through a collection, or called what keeps a state.
 
         Args:
             frame, site: of the loop over the collection; nothing for a call.
+            loop: what it is known by; nothing for a comprehension.
         """
         if self.unwinding:
             raise Unwind
@@ -531,7 +534,10 @@ class Execution:
         if self.around > MOST_TURNS:
             self._too_many_turns(site)
         if self.versions is not None:
-            self.task.got_on += 1
+            if loop is None:
+                self.task.got_on += 1
+            else:
+                loop.turns += 1
             if self.task.turns is not None:
                 self.task.turns.forget(frame, site)
 

@@ -71,6 +71,15 @@ class Labels:
             if about is not None:
                 yield self.numbers[id(about)], about
 
+    def in_use(self) -> dict[int, Any]:
+        """By its number, what is kept here and the program still has too."""
+        counts = list(map(getrefcount, self._kept))
+        return {
+            self.numbers[id(about)]: about
+            for about, count in zip(self._kept, counts, strict=True)
+            if count > _KEPT_ALONE
+        }
+
     def let_go(self) -> None:
         """Let go of what is kept here and nowhere else."""
         while _KEPT_ALONE in (counts := list(map(getrefcount, self._kept))):

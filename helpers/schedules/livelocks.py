@@ -1,25 +1,24 @@
 """Seeing that threads livelock: they take step after step, and all is again as it was some steps before.
 
 From there they can do the same once more, and for ever. That is so if at the head of a turn of a loop every
-thread stands where it stood before, in every function with the same local variables, and all that was written
-since is again as it was. And it lasts only if it is nobody's turn: who has made no step meanwhile could make
-none (what each waits for was not touched). Otherwise it is a matter of time until that one changes things.
+thread stands where it stood before, in every function with local variables that look the same, and all that
+was written is again as it was. And it lasts only if it is nobody's turn: who has made no step meanwhile could
+make none (what each waits for was not touched). Else it is a matter of time until that one changes things.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import deque
 from collections.abc import Hashable, Iterator
-from contextlib import suppress
-from itertools import islice
-from types import CellType, FrameType
+from types import BuiltinFunctionType, CellType, FrameType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from helpers.schedules.containers import Variables
+from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Variables
 from helpers.schedules.operation import Operation
 from helpers.schedules.reaching import is_ours
-from helpers.schedules.spinning import SCALARS, plain
+from helpers.schedules.spinning import SCALARS, Loop, plain
 
 if TYPE_CHECKING:
     from helpers.schedules.execution import Execution, Task
@@ -84,7 +83,7 @@ class Rounds:
             return None  # it goes round without a step
         self._looked = execution.depth
         try:
-            all_is = tuple(self._standing(execution, frame)), tuple(self._states(execution, versions))
+            all_is = _Look(execution, self.unread).at_all(frame, self._writers)
         except _Unknown:
             return None
         stood = {task.number: task.since for task in execution.tasks if not task.done}
@@ -115,9 +114,37 @@ class Rounds:
                 return []  # it could have gone on for a while
         return moved
 
-    def _standing(self, execution: Execution, frame: FrameType) -> Iterator[Hashable]:
+
+class _Look:
+    """One look at all that there is, which gives the same twice if nobody can tell the two apart.
+
+    Objects that are made anew in each turn of a loop are known by what they hold, and by where they were met
+    first. Those whose insides are not known are known by their number.
+    """
+
+    def __init__(self, execution: Execution, unread: dict[int, frozenset[str]]) -> None:
+        self._execution = execution
+        self._unread = unread
+        self._met: dict[int, int] = {}  # by `id`, the how many-th it was
+        self._kept: list[Any] = []  # so that no other gets its `id`
+
+    def at_all(self, frame: FrameType, writers: dict[Hashable, Operation]) -> Hashable:
+        """Everything: where all tasks stand, and what was written.
+
+        Args:
+            frame: of the function in which the running task is.
+            writers: by target, what wrote it last.
+
+        Raises:
+            _Unknown: something cannot be compared.
+        """
+        return tuple(self._standing(frame)), tuple(self._states(writers))
+
+    def _standing(self, frame: FrameType) -> Iterator[Hashable]:
         """Where everybody stands, and with which local variables."""
+        execution = self._execution
         frames = sys._current_frames()
+        del frames[execution.task.worker.ident]  # which would keep itself, and all that is met here
         for task in execution.tasks:
             if task.done:
                 continue
@@ -133,35 +160,36 @@ class Rounds:
             while at is not None:
                 yield id(at.f_code), _place(at)
                 if not is_ours(at.f_code.co_filename):
-                    yield from self._variables(execution, at)
+                    yield from self._variables(at)
                 at = at.f_back
 
-    def _variables(self, execution: Execution, frame: FrameType) -> Iterator[Hashable]:
-        unread = self.unread.get(id(frame.f_code), ())
+    def _variables(self, frame: FrameType) -> Iterator[Hashable]:
+        unread = self._unread.get(id(frame.f_code), ())
         for name, value in frame.f_locals.items():
-            if name not in unread and not name.startswith("."):  # a hidden one is ours
-                yield name, _encoded(execution, value)
+            if type(value) is Loop:
+                yield name, value.turns
+            elif name not in unread and not name.startswith("."):  # a hidden one is ours
+                yield name, self._of(value)
 
-    def _states(self, execution: Execution, versions: dict[Hashable, int]) -> Iterator[Hashable]:
-        """What was written is like; where that is not known, how often it was written."""
-        objects = execution.objects()
+    def _states(self, writers: dict[Hashable, Operation]) -> Iterator[Hashable]:
+        """What is like that was written; where that is not known, how often it was written."""
+        execution = self._execution
+        versions = execution.versions
+        assert versions is not None
         time = () if execution.clock is None else execution.clock.targets  # if somebody looks at it
+        objects = execution.in_use()
         for target, version in versions.items():
-            state: Hashable = version
-            if target in self._writers and target not in time:
-                with suppress(_Unknown):
-                    state = "known", _state(execution, self._writers[target], target, objects)
-            yield target, state
+            writer = writers.get(target)
+            if writer is None or target in time:
+                yield target, version
+            elif writer.object is not None:
+                yield target, self._of_primitive(writer)
+            elif isinstance(target, tuple) and target[0] in objects:
+                about = objects[target[0]]
+                if id(about) not in self._met:  # otherwise it is known what it holds
+                    yield target, self._part(about, target[1])
 
-
-def _place(frame: FrameType) -> Hashable:
-    """Where in the source it stands. The instruction says less: Python calls by another one after a while."""
-    return next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
-
-
-def _state(execution: Execution, writer: Operation, target: Hashable, objects: dict[int, Any]) -> Hashable:
-    """What a target is like."""
-    if writer.object is not None:
+    def _of_primitive(self, writer: Operation) -> Hashable:
         state = writer.snapshot()
         if state is None:
             raise _Unknown
@@ -170,43 +198,83 @@ def _state(execution: Execution, writer: Operation, target: Hashable, objects: d
         # Where its items are says little: another one may be there by now. And that ever more are unfinished
         # is no matter as long as nobody joins it.
         _, _, shut_down = state
-        return shut_down, tuple(_encoded(execution, each) for each in writer.object.queue)
-    if not isinstance(target, tuple):
-        raise _Unknown
-    number, key = target  # of shared data
-    about = objects.get(number)
-    if isinstance(about, CellType):
+        return shut_down, tuple(map(self._of, writer.object.queue))
+
+    def _part(self, about: Any, key: Hashable) -> Hashable:
+        """One of the variables, attributes or items of an object."""
+        if isinstance(about, Variables):
+            return self._of(about.names[key]) if key in about.names else _NOT_SET
+        if isinstance(about, dict):
+            return self._each(dict.keys(about)), self._each(dict.values(about))
+        for base in (list, deque):
+            if isinstance(about, base):
+                each_of: Any = base.__iter__
+                return self._each(each_of(about))
+        if isinstance(about, CellType) or not isinstance(key, str):
+            return self._of(about)
+        looks_up = type.__getattribute__ if isinstance(about, type) else object.__getattribute__
         try:
-            return _encoded(execution, about.cell_contents)
-        except ValueError:
+            return self._of(looks_up(about, key))  # past the program's own code
+        except AttributeError:
             return _NOT_SET
-    if isinstance(about, Variables):
-        return _encoded(execution, about.names[key]) if key in about.names else _NOT_SET
-    if isinstance(about, dict):
-        return tuple(
-            (_encoded(execution, each), _encoded(execution, value)) for each, value in dict.items(about)
-        )
-    for base in (list, deque, set):
-        if isinstance(about, base):
-            each_of: Any = base.__iter__
-            values = [_encoded(execution, each) for each in each_of(about)]
-            return frozenset(values) if base is set else tuple(values)
-    if not isinstance(key, str):
-        raise _Unknown
-    looks_up = type.__getattribute__ if isinstance(about, type) else object.__getattribute__
-    try:
-        return _encoded(execution, looks_up(about, key))  # past the program's own code
-    except AttributeError:
-        return _NOT_SET
+
+    def _each(self, values: Any) -> Hashable:
+        return tuple(map(self._of, values))
+
+    def _of(self, value: Any) -> Hashable:
+        kind = type(value)
+        if kind in SCALARS:
+            return kind, value
+        if id(value) in self._met:
+            return self._met[id(value)]
+        if issubclass(kind, type) or kind is ModuleType:
+            return id(value)
+        inside = self._inside(kind, value)
+        if inside is None:
+            if not plain(value):
+                raise _Unknown
+            return "number", self._execution.label(value)
+        self._met[id(value)] = len(self._met)
+        self._kept.append(value)
+        return id(kind), tuple(map(self._of, inside))
+
+    def _inside(self, kind: type, value: Any) -> list[Any] | None:
+        """What an object holds, where that is all there is to it; None where it is not known."""
+        if kind in (tuple, list, deque):
+            return list(value)
+        if kind in (set, frozenset):
+            return sorted(value, key=repr) if all(type(each) in SCALARS for each in value) else None
+        if kind is dict:
+            return [*value.keys(), *value.values()]
+        if kind is CellType:
+            try:
+                return [value.cell_contents]
+            except ValueError:
+                return []
+        if kind is FunctionType:
+            return [id(value.__code__), *(value.__closure__ or ()), value.__defaults__, value.__kwdefaults__]
+        if kind is itertools.count:
+            return [repr(value)]
+        if kind is MethodType:
+            return [value.__func__, value.__self__]
+        if kind is BuiltinFunctionType:
+            return [value.__name__, value.__self__]
+        if not all(base is object or base.__flags__ & MADE_BY_CLASS_STATEMENT for base in kind.__mro__):
+            return None
+        if kind.__module__.startswith(_OURS) or not _only_dictionary(kind):
+            return None
+        names = object.__getattribute__(value, "__dict__")
+        return None if "_model" in names else [*names.keys(), *names.values()]
 
 
-def _encoded(execution: Execution, value: Any) -> Hashable:
-    """The value as something that is the same again only for the same value, or object."""
-    kind = type(value)
-    if kind in SCALARS:
-        return kind, value
-    if kind in (tuple, frozenset):
-        return kind, kind(_encoded(execution, each) for each in value)
-    if not plain(value):
-        raise _Unknown
-    return execution.label(value)
+_OURS = __name__.partition(".")[0] + ".schedules."
+
+
+def _only_dictionary(kind: type) -> bool:
+    """Whether all attributes of the instances of a class are in their `__dict__`."""
+    return bool(kind.__dictoffset__) and not any(vars(base).get("__slots__") for base in kind.__mro__)
+
+
+def _place(frame: FrameType) -> Hashable:
+    """Where in the source it stands. The instruction says less: Python calls by another one after a while."""
+    return next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))

@@ -22,6 +22,7 @@ from typing import Any
 from helpers.schedules.containers import Place, Variables, is_record
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.reaching import is_ours
+from helpers.schedules.spinning import Loop
 
 
 class Spot:
@@ -166,22 +167,22 @@ def _owned(about: Any, key: Any) -> Place:
 # --- loops and gaps ---------------------------------------------------------------------------------------
 
 
-def progress(spot: Spot) -> bool:
-    """One more turn of a `for` begins, or of a comprehension."""
+def progress(spot: Spot, loop: Loop | None = None) -> bool:
+    """One more turn of a `for` begins, or of a comprehension, which is known by nothing."""
     execution = current()
     if execution is not None:
-        execution.progress(sys._getframe(1), spot.site)
+        execution.progress(sys._getframe(1), spot.site, loop)
     return True
 
 
-def again(loop: object, spot: Spot, unread: frozenset[str]) -> None:
+def again(loop: Loop, spot: Spot, unread: frozenset[str]) -> None:
     """One more turn of a `while` begins, in a function that does not look at these variables."""
     execution = current()
     if execution is not None:
         execution.again(loop, sys._getframe(1), spot.site, unread)
 
 
-def counted(loop: object, spot: Spot, unread: frozenset[str], what: Any) -> None:
+def counted(loop: Loop, spot: Spot, unread: frozenset[str], what: Any) -> None:
     """One more turn of a `for` over something, or what it gave: of `itertools.count` as of a `while`."""
     execution = current()
     if execution is None:
@@ -189,7 +190,7 @@ def counted(loop: object, spot: Spot, unread: frozenset[str], what: Any) -> None
     if what is itertools.count or type(what) is itertools.count:
         execution.again(loop, sys._getframe(1), spot.site, unread)
     else:
-        execution.progress(sys._getframe(1), spot.site)
+        execution.progress(sys._getframe(1), spot.site, loop)
 
 
 def caught() -> None:

@@ -46,11 +46,24 @@ _MOST_LOOPS = 8  # that a thread is in at one time, one within another
 _FRAME_ALONE = 3 if sys.version_info < (3, 13) else -1
 
 
+class Loop:
+    """What a loop is known by, from when it begins to its end.
+
+    Attributes:
+        turns: how many a `for` has begun, once somebody may spin.
+    """
+
+    __slots__ = ("turns",)
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+
 class Turns:
     """The loops that one thread goes round.
 
     Attributes:
-        came_back: whether the thread's own variables are as they were at the head of its last turn.
+        came_back: whether the thread's own variables may be as they were at the head of its last turn.
         counted: how many turns in a row of the present loop have changed nothing but numbers of its own.
         others_stood: where all others stood when it last went round once more for them; None before that.
         rounds: how many turns in which it has made steps.
@@ -69,11 +82,11 @@ class Turns:
         self.since = 0
         self.touched = False
 
-    def begin(self, loop: object, site: Hashable, now: Turn) -> Turn | None:
+    def begin(self, loop: Loop, site: Hashable, now: Turn) -> Turn | None:
         """A turn begins.
 
         Args:
-            loop: an object that the loop has made when it began.
+            loop: what it is known by.
             now: the turn.
 
         Returns:
@@ -86,10 +99,10 @@ class Turns:
         if len(self._loops) > _MOST_LOOPS:
             del self._loops[next(iter(self._loops))]
         self.counted = 0
-        self.came_back = last is not None and last.ends_like(now)
+        self.came_back = last is not None and last.may_end_like(now)
         if last is None or last.busy or now.busy:
             return None
-        if self.came_back:
+        if last.ends_like(now):
             return last
         if last.looked_at and last.counts(now):
             self.counted = now.counted = last.counted + 1
@@ -134,7 +147,7 @@ class Turn:
     It keeps nothing alive that the program has dropped meanwhile: neither the frame nor what is in it.
 
     Attributes:
-        loop: what the loop has made when it began.
+        loop: what the loop is known by.
         frame: the `id` of the function's frame, while that is there.
         began: after how many steps of all threads.
         busy: whether something may have changed in it that is not seen here.
@@ -167,12 +180,16 @@ class Turn:
             depth: how many steps all threads have made.
             label: gives the number of an object.
         """
-        self.loop: object = None
+        self.loop: Loop | None = None
         self.frame = id(frame)
         self.began = depth
         self.counted = 0
         variables = frame.f_locals
-        held = {name: value for name, value in variables.items() if name not in unread}
+        held = {
+            name: value
+            for name, value in variables.items()
+            if name not in unread and type(value) is not Loop  # one that an exception ended is still there
+        }
         if getrefcount(variables) == _FRAME_ALONE:
             variables.clear()  # until 3.12 the frame keeps what it has given, though the program drops it
         # Its locals do not say how far an iterator among them has come.
@@ -211,6 +228,13 @@ class Turn:
     def ends_like(self, now: Turn) -> bool:
         """Are the variables, at the head of the next turn, as they were at the head of this one?"""
         return self._locals == now._locals
+
+    def may_end_like(self, now: Turn) -> bool:
+        """Are they but for objects, which may hold the same?"""
+        return self._locals.keys() == now._locals.keys() and all(
+            value == now._locals[name] or (type(value) is int and type(now._locals[name]) is int)
+            for name, value in self._locals.items()
+        )
 
     def counts(self, now: Turn) -> bool:
         """Are they but for numbers?"""

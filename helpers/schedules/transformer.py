@@ -25,6 +25,7 @@ from helpers.schedules.execution import Site
 from helpers.schedules.model import queues
 from helpers.schedules.reaching import is_own
 from helpers.schedules.reporting import Spot
+from helpers.schedules.spinning import Loop
 from helpers.schedules.variables import Scope
 
 MARK = "\0reported "  # begins a text that stands for an object of ours
@@ -677,12 +678,13 @@ class Rewriter(ast.NodeTransformer):
                 return copied(node)
         return None
 
-    def visit_For(self, node: ast.For) -> ast.For | list[ast.stmt]:
+    def visit_For(self, node: ast.For) -> list[ast.stmt]:
         counts = self.may_count(node.iter)
         loop = self.hidden()
         if counts is None:
             node.iter = self.gone_through(node.iter)
-            going_on: ast.expr = self.report(reporting.progress, self.spot(node, "", "for"), at=node)
+            spot = self.spot(node, "", "for")
+            going_on: ast.expr = self.report(reporting.progress, spot, _load(loop, node), at=node)
         else:
             spot = self.spot(node.iter)
             node.iter = self.report(
@@ -703,7 +705,7 @@ class Rewriter(ast.NodeTransformer):
         node.target = target
         node.body = [*head, *self.visit_each(node.body)]
         node.orelse = self.visit_each(node.orelse)
-        return node if counts is None else self.known_by(loop, node)
+        return self.known_by(loop, node)
 
     def visit_While(self, node: ast.While) -> list[ast.stmt]:
         loop = self.hidden()
@@ -715,7 +717,7 @@ class Rewriter(ast.NodeTransformer):
 
     def known_by(self, loop: str, node: ast.For | ast.While) -> list[ast.stmt]:
         """A loop that is known by an object in a hidden variable."""
-        made = self.report(object, at=_place_of(node))
+        made = self.report(Loop, at=_place_of(node))
         return [placed(ast.Assign([_store(loop, node)], made), _place_of(node)), node, _delete(loop, node)]
 
     def turn(

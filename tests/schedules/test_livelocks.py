@@ -58,6 +58,47 @@ def with_tries() -> None:
     together(lambda: work(left, right), lambda: work(right, left))
 
 
+def all_or_none() -> None:
+    """Each tries all locks, in its own order, and gives back those that it got."""
+    locks = [Lock(), Lock()]
+
+    def work(order: list[Lock]) -> None:
+        while True:
+            got = []
+            for lock in order:
+                if not lock.acquire(blocking=False):
+                    break
+                got.append(lock)
+            for lock in got:
+                lock.release()
+            if len(got) == 2:
+                return
+
+    together(lambda: work(locks), lambda: work(locks[::-1]))
+
+
+def by_exception() -> None:
+    """The same, and an exception ends the loop."""
+    locks = [Lock(), Lock()]
+
+    def work(order: list[Lock]) -> None:
+        while True:
+            got = []
+            try:
+                for lock in order:
+                    if not lock.acquire(timeout=1):
+                        raise TimeoutError
+                    got.append(lock)
+                return
+            except TimeoutError:
+                pass
+            finally:
+                for lock in got:
+                    lock.release()
+
+    together(lambda: work(locks), lambda: work(locks[::-1]))
+
+
 def flags() -> None:
     """Each raises its flag, and takes it down where the other's is up too."""
     wants = [False, False]
@@ -114,6 +155,8 @@ LIVELOCKS = {
     "tries": polite(blocking=False),
     "timeouts": polite(timeout=1),
     "counted": with_tries,
+    "all or none": all_or_none,
+    "by exception": by_exception,
     "flags": flags,
     "spoon": spoon,
     "queue": hot_potato,
