@@ -54,8 +54,8 @@ def every_schedule(
 
     Args:
         scenario: a function without arguments. It fails where it, or one of its threads, raises an exception,
-            or where a thread waits for ever. `sys.exit` ends its thread, as ever; in the scenario's own, with
-            another number than 0, it is a failure.
+            where a thread waits for ever, or where threads go on for ever and get nowhere. `sys.exit` ends
+            its thread, as ever; in the scenario's own, with another number than 0, it is a failure.
         mode: ``"classes"``: one schedule of each class of equivalent ones, those that differ only in the
             order of steps that do not touch each other; ``"all"``: every schedule; ``"bound"``: every
             schedule with at most `bound` preemptions.

@@ -220,12 +220,12 @@ def _listed(names: Sequence[str], noun: str) -> str:
 
 def _never_ended(timeline: Timeline, family: Family) -> list[str]:
     waits = {wait.lane: wait for wait in timeline.stuck.waits if not wait.on.internal}
-    hopeless = _hopeless(timeline)
+    in_vain = _in_vain(timeline)
     cycle = [waits.pop(lane) for lane in timeline.stuck.cycle if lane in waits]
     lines = []
     if cycle:
         told = []
-        for what, some in groupby(cycle, key=lambda wait: _for_what(wait, family, hopeless)):
+        for what, some in groupby(cycle, key=lambda wait: _for_what(wait, family, in_vain)):
             names = [family.name(family.lanes[wait.lane]) for wait in some]
             told.append(f"{_who_wait(names)} {what}")
         lines.append(f"Deadlock: {'; '.join(told)}.")
@@ -233,9 +233,9 @@ def _never_ended(timeline: Timeline, family: Family) -> list[str]:
     for wait in waits.values():
         lane = family.lanes[wait.lane]
         # Of one that was stopped nobody knows whether it would have been woken, unless nobody could.
-        in_time = lane.ending == "stopped" and wait.lane not in hopeless
+        in_time = lane.ending == "stopped" and wait.lane not in in_vain
         known = "Still waiting when stopped" if in_time else "Never woken"
-        same.setdefault((known, _for_what(wait, family, hopeless)), []).append(family.name(lane))
+        same.setdefault((known, _for_what(wait, family, in_vain)), []).append(family.name(lane))
     lines += [f"{known}: {_who_wait(names)} {what}." for (known, what), names in same.items()]
     return lines
 
@@ -244,7 +244,7 @@ def _who_wait(names: Sequence[str]) -> str:
     return f"{_listed(names, 'threads')} {'waits' if len(names) == 1 else 'wait'}"
 
 
-def _hopeless(timeline: Timeline) -> set[int]:
+def _in_vain(timeline: Timeline) -> set[int]:
     """The lanes whose waits nobody can end: they wait for a deadlock in the end, or for what is lost."""
     enders = {wait.lane: wait.enders for wait in timeline.stuck.waits}
     for wait in timeline.stuck.waits:
@@ -256,7 +256,7 @@ def _hopeless(timeline: Timeline) -> set[int]:
     return set(hopeless(enders))
 
 
-def _for_what(wait: Stuck, family: Family, hopeless: Collection[int]) -> str:
+def _for_what(wait: Stuck, family: Family, in_vain: Collection[int]) -> str:
     if wait.state == "join":
         thing = f"{wait.on.name} to end"
     else:
@@ -276,7 +276,7 @@ def _for_what(wait: Stuck, family: Family, hopeless: Collection[int]) -> str:
         fates = {"alive": "", "unfinished": "", "stopped": "", "killed": ", which was killed"}
         how = "held by" if wait.state == "lock" else "its permit held by"
         return f"{text}, {how} {family.name(holder)}{fates.get(holder.ending, ', which has ended')}"
-    if wait.workers and wait.lane in hopeless:
+    if wait.workers and wait.lane in in_vain:
         number = len(wait.workers)
         waiting = "its one worker waits" if number == 1 else f"all its {number} workers wait"
         return f"{text}, which no worker of {wait.pool} is free to run: {waiting}"
