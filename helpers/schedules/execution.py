@@ -32,6 +32,7 @@ from types import FrameType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers.schedules import interrupts, leftovers, lifetimes, printing, sources
+from helpers.schedules.earlier import made_before
 from helpers.schedules.hub import PATIENCE, STOPPED, Hub
 from helpers.schedules.livelocks import Rounds
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
@@ -730,11 +731,10 @@ class Execution:
         return self.hub.open if chosen is None else chosen.gate.release
 
     def _out_of_turn(self, operation: Operation) -> Any:
-        if current() is not self:  # it was made in an earlier schedule, and kept
-            if current() is not None and not in_finalizer():
-                from helpers.schedules.model.primitives import made_before
-
-                made_before(operation.object)
+        users = current()
+        if users is not self:  # it was made in an earlier schedule, and kept
+            if users is not None and not in_finalizer():
+                made_before(users, operation.object)
             return self._at_once(
                 operation, "it was made in a scenario that is over: nobody will end the wait"
             )

@@ -32,6 +32,7 @@ from types import (
 from typing import Any, NamedTuple
 
 from helpers.schedules import workers
+from helpers.schedules.earlier import made_before
 from helpers.schedules.execution import current
 from helpers.schedules.model import (
     barriers,
@@ -45,7 +46,7 @@ from helpers.schedules.model import (
     semaphores,
     threads,
 )
-from helpers.schedules.model.primitives import Methods, made_before
+from helpers.schedules.model.primitives import Methods
 from helpers.schedules.reaching import is_own
 
 _METHODS: list[Methods] = [
@@ -228,8 +229,8 @@ def stand_in(function: Any) -> Any:
 def refuse_real(primitive: Any) -> None:
     """End the search if an explored thread uses a lock or a queue of C: it was not made in the scenario."""
     # By its type: `isinstance` may run code of the program's own.
-    if issubclass(type(primitive), _MADE_IN_C) and current() is not None:
-        made_before(primitive, _kind(primitive))
+    if issubclass(type(primitive), _MADE_IN_C) and (execution := current()) is not None:
+        made_before(execution, primitive, _kind(primitive))
 
 
 # --- what decides, at every call -------------------------------------------------------------------------
@@ -458,8 +459,8 @@ class _MadeBefore:
         self._real = real
 
     def _use(self) -> Any:
-        if current() is not None:
-            made_before(self, _kind(self._real))
+        if (execution := current()) is not None:
+            made_before(execution, self, _kind(self._real))
         return self._real
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:

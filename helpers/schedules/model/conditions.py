@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from helpers.schedules.execution import Execution
+from helpers.schedules.earlier import made_before
+from helpers.schedules.execution import Execution, current
 from helpers.schedules.model import locks
 from helpers.schedules.model.locks import Lock, RLock
 from helpers.schedules.model.primitives import (
@@ -19,7 +20,6 @@ from helpers.schedules.model.primitives import (
     Timed,
     as_is,
     execution_of,
-    made_before,
 )
 from helpers.schedules.operation import Wait
 
@@ -147,7 +147,9 @@ class _NotifyAll(_Notify):
 
 def _init(self: Any, lock: Any = None) -> None:
     if isinstance(lock, locks.REAL):
-        made_before(lock)
+        execution = current()
+        assert execution is not None
+        made_before(execution, lock)
     _real_init(self, lock)
     if type(self._lock) in (Lock, RLock):
         self._model = _State(self._lock)

@@ -6,14 +6,12 @@ scenario began, and nothing is known of it.
 
 from __future__ import annotations
 
-import sys
-from types import FrameType
 from typing import Any, NoReturn
 
+from helpers.schedules.earlier import made_before
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model import clock
 from helpers.schedules.operation import Operation
-from helpers.schedules.reaching import frame_of_program
 from helpers.schedules.workers import in_finalizer
 
 # For each class, what its methods (and properties) are in explored threads.
@@ -99,7 +97,7 @@ def execution_of(primitive: Any) -> Execution:
     state: State | None = getattr(primitive, "_model", None)
     if state is None or state.execution is not execution:
         if state is None or not in_finalizer():
-            made_before(primitive)
+            made_before(execution, primitive)
         return state.execution
     return execution
 
@@ -117,41 +115,3 @@ class Over:
 def as_is(primitive: Any) -> bool:
     """Does CPython's own code run for it, with modelled parts inside? Such a one has no `State` but None."""
     return primitive.__dict__.get("_model", primitive) is None
-
-
-def made_before(primitive: Any, kind: str = "") -> NoReturn:
-    """End the search, because the program uses a primitive that was made before the scenario began.
-
-    Args:
-        primitive: the object, or what stands in its place.
-        kind: of what it stands for.
-    """
-    execution = current()
-    assert execution is not None
-    frame = frame_of_program(sys._getframe(1))
-    name, named = _name_in(frame, primitive)
-    if named is not primitive or not kind:
-        kind = type(named).__name__
-    kind = f"an {kind}" if kind[0] in "AEIOU" else f"a {kind}"
-    what = f"`{name}` ({kind})" if name else kind
-    line = f"{execution.line(frame.f_code.co_filename, frame.f_lineno)} uses " if frame else ""
-    execution.refuse(f"{line}{what}, which was made before the scenario began: make it inside the scenario")
-
-
-def _name_in(frame: FrameType | None, about: Any) -> tuple[str, Any]:
-    """What a function calls an object, or that which it is a part of, and that one; ``""`` if nothing."""
-    if frame is None:
-        return "", about
-    variables = dict(frame.f_locals) | {name: frame.f_globals.get(name) for name in frame.f_code.co_names}
-    for name, value in variables.items():
-        if value is about:
-            return name, about
-    for name, value in variables.items():
-        for attribute, inner in getattr(value, "__dict__", {}).items():
-            if inner is about:
-                return (name, value) if attribute.startswith("_") else (f"{name}.{attribute}", about)
-        if isinstance(value, list | tuple | dict):
-            for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-                if inner is about:
-                    return f"{name}[{key!r}]", about
-    return "", about
