@@ -505,7 +505,7 @@ class Execution:
         last = task.turns.begin(loop, site, Turn(frame, unread, self.depth, self.label))
         idle = last is not None and last.idle(self.versions)
         if task.turns.came_back and not idle and not self._fresh and not self._lets_go:
-            self._look_for_livelock(frame)
+            self._look_for_livelock(frame, site)
         if last is None:
             if task.turns.counted > MOST_COUNTED:
                 self._give_way(site, _COUNTS)
@@ -769,24 +769,27 @@ class Execution:
             for target in (operation.target, *operation.others):
                 versions[target] = versions.get(target, 0) + 1
 
-    def _look_for_livelock(self, frame: FrameType) -> None:
+    def _look_for_livelock(self, frame: FrameType, site: Hashable) -> None:
         """The running task is where it was: if all the others are too, this can go on for ever."""
         before = self.rounds.come_back(self, frame)
         if self.rounds.together:
-            self._give_up("livelock", "all is as it was some steps before")
+            self._give_up("livelock", "all is as it was some steps before", site)
         if before is not None:  # but there are some who can go on
             self._fall_behind(self.task, before)
 
     def _too_many_turns(self, site: Hashable) -> NoReturn:
         line = f" of {self.line(site.file, site.line)}" if isinstance(site, Site) else ""
-        self._give_up(
-            "turns", f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step"
-        )
+        why = f"{self.task.name} went {MOST_TURNS:,} times round the loop{line} without a step"
+        self._give_up("turns", why, site)
 
-    def _give_up(self, kind: str, why: str) -> NoReturn:
-        """End the schedule where the running task is, as one that can go on for ever."""
+    def _give_up(self, kind: str, why: str, site: Hashable) -> NoReturn:
+        """The schedule can go on for ever: it is over, with the running task at the head of a loop."""
         self.cut = kind, why
-        self.unwinding = True
+        me = self.task
+        me.op = GiveWay(site)
+        me.since = self.depth
+        self.hub.open()
+        me.gate.acquire()
         raise Unwind
 
     def _give_way(self, site: Hashable, why: str) -> None:

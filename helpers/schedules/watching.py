@@ -170,9 +170,10 @@ class Watched(Execution):
         self._drafts.append(draft)
         self._last[task.number] = draft
 
-    def _give_up(self, kind: str, why: str) -> NoReturn:
-        self._settle()
-        super()._give_up(kind, why)
+    def _give_up(self, kind: str, why: str, site: Hashable) -> NoReturn:
+        if isinstance(site, Site):
+            self.sites[self.task.number] = site
+        super()._give_up(kind, why, site)
 
     def unwind(self) -> None:
         self._settle()

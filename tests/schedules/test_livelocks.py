@@ -193,6 +193,8 @@ class TestIsFound:
             game.close()
         assert (view["outcome"], view["reached"]) == ("failed", True)
         assert f"Livelock: {failure.message}. The goal is reached." in view["said"]
+        assert {thread["state"] for thread in view["threads"][1:]} == {"running"}  # nobody has ended
+        assert view["threads"][0]["says"] == f"It waits for {view['threads'][1]['name']} to end."
 
 
 @cache

@@ -454,7 +454,7 @@ class TestWhoGetsOnWhileOthersWait:
         self.ends(scenario)
 
     def ends(self, scenario: Callable[[], None]) -> None:
-        result = every_schedule(scenario)
+        result = every_schedule(scenario, seconds=60)
         assert (result.exhausted, result.failing) == (False, 0)
         assert 100 <= result.schedules <= 300
         (note,) = result.notes
