@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _NOT_SET = "not set"
 
+# In a schedule that has been in so many states at the head of a loop, something grows: it goes on without a
+# look, which takes long, to where it is too long.
+MOST_STATES = 200
+
 
 class _Unknown(Exception):
     """Something cannot be compared."""
@@ -79,8 +83,8 @@ class Rounds:
         """
         versions = execution.versions
         assert versions is not None
-        if execution.depth == self._looked:
-            return None  # it goes round without a step
+        if execution.depth == self._looked or len(self._moments) == MOST_STATES:
+            return None  # it goes round without a step, or has looked in vain often enough
         self._looked = execution.depth
         try:
             all_is = _Look(execution, self.unread).at_all(frame, self._writers)

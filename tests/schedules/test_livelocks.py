@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from helpers.schedules import Failure, Result, Stepper, every_schedule
+from helpers.schedules import Failure, Result, Stepper, every_schedule, livelocks
 from helpers.schedules.exploring import installed
 from helpers.schedules.livelocks import Rounds
 from helpers.schedules.notation import read
@@ -359,6 +359,29 @@ class TestIsNone:
 
         (failure,) = every_schedule(scenario, seconds=10).failures
         assert failure.kind in ("spin", "livelock")
+
+    def test_what_grows_for_ever_is_not_looked_at_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        looks = 0
+        look = livelocks._Look.at_all
+
+        def counted(*args: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            return look(*args)
+
+        def scenario() -> None:
+            numbers, over = queue.Queue[int](), Event()
+
+            def put() -> None:
+                while not over.is_set():
+                    numbers.put(1)
+
+            together(put, over.is_set)
+
+        monkeypatch.setattr(livelocks._Look, "at_all", counted)
+        result = every_schedule(scenario, seconds=1)
+        assert {failure.kind for failure in result.failures} == {"divergence"}
+        assert livelocks.MOST_STATES <= looks <= livelocks.MOST_STATES * (result.schedules + 1)
 
     def test_a_number_that_is_only_on_its_way_into_a_queue(self) -> None:
         class Enough(Exception):
