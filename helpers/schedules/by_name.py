@@ -311,6 +311,8 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_
     finished()
     how = how_found(type(held), name, True, past_own)
     if how == NOTHING:
+        if isinstance(held, threading.local):
+            execution.progress()  # nothing else says that it has changed, and the thread may count its tries
         return
     if how == _OF_ANOTHER:
         if (referent := _referent(execution, held, spot)) is not None:

@@ -14,6 +14,7 @@ import array
 import bisect
 import collections
 import contextlib
+import contextvars
 import datetime
 import functools
 import gc
@@ -583,6 +584,9 @@ def _method_of_other(
         return _consumes(execution, spot, args, keywords)
     if issubclass(type_, _CHANGES_IN_C):
         report(execution, [(owner, None)], True, spot)
+        return args
+    if type_ is contextvars.ContextVar and name in ("set", "reset"):
+        execution.progress()  # it is the thread's own, so nothing else says that it has changed
         return args
     if issubclass(type_, io.IOBase):
         execution.cannot_follow(f"{spot.name} uses a file, which the next schedule finds changed", spot.site)

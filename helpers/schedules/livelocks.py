@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _NOT_SET = "not set"
 
+# In a schedule that has been in so many states at the head of a loop, something grows: it goes on without a
+# look, which takes long, to where it is too long.
+MOST_STATES = 200
+
 
 class _Unknown(Exception):
     """Something cannot be compared."""
@@ -79,12 +83,12 @@ class Rounds:
         """
         versions = execution.versions
         assert versions is not None
-        if execution.depth == self._looked:
-            return None  # it goes round without a step
+        if execution.depth == self._looked or len(self._moments) == MOST_STATES:
+            return None  # it goes round without a step, or has looked in vain often enough
         self._looked = execution.depth
         try:
             all_is = _Look(execution, self.unread).at_all(frame, self._writers)
-        except _Unknown:
+        except (_Unknown, RecursionError):  # a long chain of objects is no reason for the program to fail
             return None
         stood = {task.number: task.since for task in execution.tasks if not task.done}
         now = _Moment(execution.depth, stood, dict(versions))
@@ -153,6 +157,8 @@ class _Look:
             if task is not execution.task:
                 assert task.op is not None  # all others are parked
                 yield task.op.kind, task.op.target
+                # What it is about to put somewhere may be nowhere else.
+                yield self._each(getattr(task.op, name) for name in task.op.given)
                 at = frames.get(task.worker.ident)
                 # It may not yet have come to where it waits for its baton.
                 while at is not None and is_ours(at.f_code.co_filename):
@@ -187,7 +193,8 @@ class _Look:
             elif isinstance(target, tuple) and target[0] in objects:
                 about = objects[target[0]]
                 if id(about) not in self._met:  # otherwise it is known what it holds
-                    yield target, self._part(about, target[1])
+                    known = self._part(about, target[1])
+                    yield target, version if known is None else known
 
     def _of_primitive(self, writer: Operation) -> Hashable:
         state = writer.snapshot()
@@ -201,17 +208,19 @@ class _Look:
         return shut_down, tuple(map(self._of, writer.object.queue))
 
     def _part(self, about: Any, key: Hashable) -> Hashable:
-        """One of the variables, attributes or items of an object."""
+        """One of the variables, attributes or items of an object; None where that is not known."""
         if isinstance(about, Variables):
             return self._of(about.names[key]) if key in about.names else _NOT_SET
-        if isinstance(about, dict):
-            return self._each(dict.keys(about)), self._each(dict.values(about))
-        for base in (list, deque):
-            if isinstance(about, base):
-                each_of: Any = base.__iter__
-                return self._each(each_of(about))
-        if isinstance(about, CellType) or not isinstance(key, str):
+        if isinstance(about, CellType):
             return self._of(about)
+        if not isinstance(key, str):  # its items
+            if isinstance(about, dict):
+                return self._each(dict.keys(about)), self._each(dict.values(about))
+            for base in (list, deque):
+                if isinstance(about, base):
+                    each_of: Any = base.__iter__
+                    return self._each(each_of(about))
+            return None if self._inside(type(about), about) is None else self._of(about)
         looks_up = type.__getattribute__ if isinstance(about, type) else object.__getattribute__
         try:
             return self._of(looks_up(about, key))  # past the program's own code
@@ -252,14 +261,15 @@ class _Look:
             except ValueError:
                 return []
         if kind is FunctionType:
-            return [id(value.__code__), *(value.__closure__ or ()), value.__defaults__, value.__kwdefaults__]
+            rest = value.__defaults__, value.__kwdefaults__, value.__dict__
+            return [id(value.__code__), *(value.__closure__ or ()), *rest]
         if kind is itertools.count:
             return [repr(value)]
         if kind is MethodType:
             return [value.__func__, value.__self__]
         if kind is BuiltinFunctionType:
             return [value.__name__, value.__self__]
-        if not all(base is object or base.__flags__ & MADE_BY_CLASS_STATEMENT for base in kind.__mro__):
+        if not all(map(_made_in_python, kind.__mro__)):
             return None
         if kind.__module__.startswith(_OURS) or not _only_dictionary(kind):
             return None
@@ -268,6 +278,14 @@ class _Look:
 
 
 _OURS = __name__.partition(".")[0] + ".schedules."
+
+
+def _made_in_python(base: type) -> bool:
+    """Whether a class keeps nothing in C. Some that do have the flag too, but they make their instances."""
+    makes = vars(base).get("__new__")
+    return base is object or bool(
+        base.__flags__ & MADE_BY_CLASS_STATEMENT and type(makes) is not BuiltinFunctionType
+    )
 
 
 def _only_dictionary(kind: type) -> bool:

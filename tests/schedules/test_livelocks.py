@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import array
 import queue
+import random
 import threading
+from collections import deque
 from collections.abc import Callable
-from functools import cache
+from contextvars import ContextVar
+from functools import cache, partial
 from threading import Condition, Event, Lock
 from typing import Any
 
 import pytest
 
-from helpers.schedules import Failure, Result, Stepper, every_schedule
+from helpers.schedules import Failure, Result, Stepper, every_schedule, livelocks
 from helpers.schedules.exploring import installed
 from helpers.schedules.livelocks import Rounds
 from helpers.schedules.notation import read
@@ -357,3 +361,216 @@ class TestIsNone:
 
         (failure,) = every_schedule(scenario, seconds=10).failures
         assert failure.kind in ("spin", "livelock")
+
+    def test_what_grows_for_ever_is_not_looked_at_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        looks = 0
+        look = livelocks._Look.at_all
+
+        def counted(*args: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            return look(*args)
+
+        def scenario() -> None:
+            numbers, over = queue.Queue[int](), Event()
+
+            def put() -> None:
+                while not over.is_set():
+                    numbers.put(1)
+
+            together(put, over.is_set)
+
+        monkeypatch.setattr(livelocks._Look, "at_all", counted)
+        result = every_schedule(scenario, seconds=1)
+        assert {failure.kind for failure in result.failures} == {"divergence"}
+        assert livelocks.MOST_STATES <= looks <= livelocks.MOST_STATES * (result.schedules + 1)
+
+    def test_a_number_that_is_only_on_its_way_into_a_queue(self) -> None:
+        class Enough(Exception):
+            pass
+
+        def checked(number: int) -> int:
+            if number > 12:
+                raise Enough
+            return number
+
+        def scenario() -> None:
+            there, back, flag = queue.Queue[int](), queue.Queue[int](), Event()
+            there.put(0)
+
+            def one() -> None:
+                try:
+                    while True:
+                        back.put(checked(there.get()) + 1)
+                        flag.is_set()
+                except Enough:
+                    back.put(100)
+
+            def two() -> None:
+                try:
+                    while True:
+                        flag.clear()
+                        there.put(checked(back.get()) + 1)
+                except Enough:
+                    there.put(100)
+
+            together(one, two)
+
+        assert not every_schedule(scenario, mode="all", seconds=4).failures
+
+
+# --- programs that give up after some tries, and count them in some way -----------------------------------
+
+
+def gives_up_after(tries: Callable[[], Callable[[], Any]]) -> Callable[[], None]:
+    """Two make way for each other, and each ends when what it made at its beginning says so."""
+
+    def scenario() -> None:
+        left, right = Lock(), Lock()
+
+        def work(mine: Any, other: Any) -> None:
+            enough = tries()
+            while True:
+                with mine:
+                    if other.acquire(blocking=False):
+                        other.release()
+                        return
+                if enough():
+                    return
+
+        together(lambda: work(left, right), lambda: work(right, left))
+
+    return scenario
+
+
+def beside_long_chain() -> Callable[[], bool]:
+    """What the function holds has no end that a look at it would come to."""
+    chain: list[Any] = []
+    for _ in range(3_000):
+        chain = [chain]
+    tries = [chain]
+
+    def enough() -> bool:
+        tries.append([])
+        return len(tries) > 3
+
+    return enough
+
+
+def of_tuples() -> Callable[[], bool]:
+    seen: set[tuple[int]] = set()
+
+    def enough() -> bool:
+        seen.add((len(seen),))
+        return len(seen) > 3
+
+    return enough
+
+
+def in_array() -> Callable[[], bool]:
+    tries = array.array("i", [0])
+
+    def enough() -> bool:
+        tries[0] += 1
+        return tries[0] > 3
+
+    return enough
+
+
+def in_bytearray() -> Callable[[], bool]:
+    tries = bytearray()
+
+    def enough() -> bool:
+        tries.append(1)
+        return len(tries) > 3
+
+    return enough
+
+
+def at_random() -> Callable[[], bool]:
+    bits = random.Random(1)
+    return lambda: bits.getrandbits(3) == 5
+
+
+def by_function() -> Callable[[], bool]:
+    def enough() -> bool:
+        enough.tries += 1  # type: ignore[attr-defined]
+        return enough.tries > 3  # type: ignore[attr-defined, no-any-return]
+
+    enough.tries = 0  # type: ignore[attr-defined]
+    return enough
+
+
+class Listed(list[int]):
+    tries = 0
+
+
+class Keyed(dict[str, int]):
+    tries = 0
+
+
+class Queued(deque[int]):
+    tries = 0
+
+
+def beside_items(kind: Any) -> Callable[[], bool]:
+    held = kind()
+
+    def enough() -> bool:
+        held.tries += 1
+        return bool(held.tries > 3)
+
+    return enough
+
+
+def by_partial() -> Callable[[], bool]:
+    step = partial(int, 0)
+
+    def enough() -> bool:
+        nonlocal step
+        step = partial(int, step() + 1)
+        return step() > 3
+
+    return enough
+
+
+def of_this_thread() -> Callable[[], bool]:
+    own = threading.local()
+    own.tries = 0
+
+    def enough() -> bool:
+        own.tries += 1
+        return bool(own.tries > 3)
+
+    return enough
+
+
+def in_this_context() -> Callable[[], bool]:
+    tries = ContextVar("tries", default=0)
+
+    def enough() -> bool:
+        tries.set(tries.get() + 1)
+        return tries.get() > 3
+
+    return enough
+
+
+COUNTS = {
+    "long chain": beside_long_chain,
+    "set of tuples": of_tuples,
+    "array": in_array,
+    "bytearray": in_bytearray,
+    "random": at_random,
+    "function": by_function,
+    "list": partial(beside_items, Listed),
+    "dictionary": partial(beside_items, Keyed),
+    "deque": partial(beside_items, Queued),
+    "partial": by_partial,
+    "thread": of_this_thread,
+    "context": in_this_context,
+}
+
+
+@pytest.mark.parametrize("where", COUNTS)
+def test_who_counts_its_tries_gives_up(where: str) -> None:
+    assert not every_schedule(gives_up_after(COUNTS[where]), seconds=1).failures

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from itertools import count
 from threading import Condition, Event, Lock, RLock, Semaphore
 from typing import Any
@@ -586,3 +588,36 @@ class TestForEver:
         result = every_schedule(scenario)
         assert (result.failing, result.exhausted) == (result.schedules, True)
         assert [failure.kind for failure in result.failures] == ["lost wake-up"]
+
+
+class TestWhatIsTheThreadsOwn:
+    """A loop that counts its turns there gets on, though no other thread could see it."""
+
+    def test_an_attribute_of_a_local(self) -> None:
+        def scenario() -> None:
+            own, ready = threading.local(), Event()
+
+            def wait() -> None:
+                own.tries = 0
+                while not ready.is_set():
+                    own.tries += 1
+                    if own.tries > 3:
+                        return
+
+            together(wait, wait)
+
+        assert not every_schedule(scenario).failures
+
+    def test_a_variable_of_the_context(self) -> None:
+        def scenario() -> None:
+            tries, ready = ContextVar("tries", default=0), Event()
+
+            def wait() -> None:
+                while not ready.is_set():
+                    tries.set(tries.get() + 1)
+                    if tries.get() > 3:
+                        return
+
+            together(wait, wait)
+
+        assert not every_schedule(scenario).failures
