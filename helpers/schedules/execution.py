@@ -507,6 +507,8 @@ class Execution:
         if task.turns.came_back and not idle and not self._fresh and not self._lets_go:
             self._look_for_livelock(frame, site)
         if last is None:
+            if self.rounds.off:
+                return
             if task.turns.counted > MOST_COUNTED:
                 self._give_way(site, _COUNTS)
             elif task.turns.keeps_others_waiting(task.since, self.around) and (self._fresh or self.choices()):
@@ -801,6 +803,8 @@ class Execution:
 
     def _fall_behind(self, task: Task, since: int) -> None:
         """A task has gone round in vain: it lets those pass who have made no step since then."""
+        if self.rounds.off:
+            return
         others = 0
         for other in self.tasks:
             if other is not task and other.op is not None and other.since <= since:

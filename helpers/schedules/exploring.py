@@ -13,12 +13,13 @@ from helpers.schedules import notation
 from helpers.schedules.classes import Classes
 from helpers.schedules.execution import Execution
 from helpers.schedules.interrupts import held_back
+from helpers.schedules.livelocks import ROUNDS
 from helpers.schedules.operation import Site
 from helpers.schedules.printing import captured
 from helpers.schedules.reaching import Reached
 from helpers.schedules.result import Failure, Result, Schedule
 from helpers.schedules.rewriting import visible
-from helpers.schedules.search import All, Bounded, Replay, Tree
+from helpers.schedules.search import MOST_STEPS, All, Bounded, Replay, Tree
 from helpers.schedules.series import Group, Scenario, Series, given_up
 from helpers.schedules.sources import elsewhere, file_of, line_in
 from helpers.schedules.substitution import substituted
@@ -30,6 +31,11 @@ MODES = ("classes", "all", "bound")
 
 # So many different failures are shown; the rest is counted.
 MOST_FAILURES = 100
+
+_NO_LIVELOCK = (
+    "Some schedules were ended because all seemed to be as it was before, and it was not: "
+    "the program keeps something where this search does not see it."
+)
 
 # Only one program is explored at a time: what stands in for `threading` while it runs is there for one.
 _turn = threading.Lock()
@@ -96,7 +102,7 @@ def explore(
     series = Series(search, scenario, seconds, ended, restarted)
     with installed(scenario) as reached:
         series.run()
-        failures, shortest, more = _failures(scenario, series.groups, search.racy)
+        failures, shortest, more, mistaken = _failures(scenario, series.groups, search.racy)
     home = file_of(scenario)
     said = dict.fromkeys([*(_said(*note, home) for note in (*reached.notes, *series.notes)), *more])
     if series.stopped:
@@ -107,8 +113,8 @@ def explore(
         or any(failure.kind in ("divergence", "livelock") for failure in failures)
     )
     return Result(
-        schedules=series.schedules,
-        failing=series.failing,
+        schedules=series.schedules - mistaken,
+        failing=series.failing - mistaken,
         exhausted=not incomplete,
         failures=failures,
         shortest=shortest,
@@ -205,22 +211,39 @@ def show(scenario: Scenario, picks: Iterable[int], racy: Iterable[Hashable]) -> 
     return shown, execution
 
 
+def _lasts(execution: Watched, scenario: Scenario, racy: Iterable[Hashable]) -> bool:
+    """Whether the last steps of a livelock can really be made again and again."""
+    steps = execution.rounds.steps
+    search = execution.search
+    assert isinstance(search, Replay)
+    made = [pick for _, pick in search.taken]
+    picks = (made + made[-steps:] * ROUNDS)[:MOST_STEPS]
+    longer = Execution(Replay(picks, racy))
+    longer.rounds.off = True
+    return bool(longer.run(scenario, threading.main_thread(), lambda _: longer.depth >= len(picks)))
+
+
 def _failures(
     scenario: Scenario, groups: dict[Verdict, Group], racy: Iterable[Hashable]
-) -> tuple[tuple[Failure, ...], Schedule | None, list[str]]:
+) -> tuple[tuple[Failure, ...], Schedule | None, list[str], int]:
     """Replay the shortest of each group, to say what went wrong; those with the same words are one.
 
     Returns:
         The failures, the most frequent first; the schedule that fails with the fewest preemptions, then the
-        fewest steps; and notes.
+        fewest steps; notes; and how many schedules were taken for livelocks and are none.
     """
     told: dict[tuple[Any, ...], tuple[Failure, tuple[int, int]]] = {}
     notes: list[str] = []
+    mistaken = 0
     ranked = sorted(groups.items(), key=lambda item: item[1].rank)
     for verdict, group in ranked[:MOST_FAILURES]:
         picks = [pick for _, pick in group.taken]
-        shown, _ = show(scenario, picks, racy)
+        shown, execution = show(scenario, picks, racy)
         failure = shown.failure
+        if execution.rounds.together and not _lasts(execution, scenario, racy):
+            mistaken += group.count
+            notes.append(_NO_LIVELOCK)
+            continue
         if failure is None or failure.kind != verdict.kind:
             notes.append(
                 f"A schedule that failed ({verdict.kind}) does not do so when it is replayed: take out of "
@@ -241,7 +264,8 @@ def _failures(
         object.__setattr__(failure, "shortest", whole)
     frequent = sorted(told.values(), key=lambda each: -each[0].count)
     best = min(frequent, key=lambda each: each[1], default=None)
-    return tuple(failure for failure, _ in frequent), None if best is None else best[0].shortest, notes
+    shortest = None if best is None else best[0].shortest
+    return tuple(failure for failure, _ in frequent), shortest, notes, mistaken
 
 
 def _said(what: str, site: Site | None, home: str) -> str:

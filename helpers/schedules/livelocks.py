@@ -29,6 +29,10 @@ _NOT_SET = "not set"
 # look, which takes long, to where it is too long.
 MOST_STATES = 200
 
+# So often are the steps of a livelock made again before it is believed: a thread may count in a place that is
+# not seen here.
+ROUNDS = 50
+
 
 class _Unknown(Exception):
     """Something cannot be compared."""
@@ -54,14 +58,16 @@ class Rounds:
     Attributes:
         together: the tasks that livelock, once that was seen.
         steps: how many they make until all is as it was.
+        off: whether nothing is looked for, and nobody gives way: the same steps are made again and again.
         unread: by the `id` of the code of each function with a loop, the variables that nobody looks at.
     """
 
-    __slots__ = ("_looked", "_moments", "_writers", "steps", "together", "unread")
+    __slots__ = ("_looked", "_moments", "_writers", "off", "steps", "together", "unread")
 
     def __init__(self) -> None:
         self.together: list[Task] = []
         self.steps = 0
+        self.off = False
         self.unread: dict[int, frozenset[str]] = {}
         self._writers: dict[Hashable, Operation] = {}  # by target, what wrote it last
         self._moments: dict[Hashable, _Moment] = {}  # the last one, by what all was like
@@ -83,7 +89,7 @@ class Rounds:
         """
         versions = execution.versions
         assert versions is not None
-        if execution.depth == self._looked or len(self._moments) == MOST_STATES:
+        if self.off or execution.depth == self._looked or len(self._moments) == MOST_STATES:
             return None  # it goes round without a step, or has looked in vain often enough
         self._looked = execution.depth
         try:

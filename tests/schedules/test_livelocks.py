@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from threading import Condition, Event, Lock
 from typing import Any
 
@@ -238,6 +238,34 @@ class TestHowItIsSaid:
         result = every_schedule(polite(blocking=False), seconds=60)
         assert not result.notes  # all of it was tried, up to where it can go on for ever
         assert result.schedules < 1_000
+
+
+class TestIsNotBelieved:
+    """What counts where it is not seen."""
+
+    def test_how_often_a_function_was_looked_up(self) -> None:
+        def scenario() -> None:
+            left, right = Lock(), Lock()
+
+            def work(mine: Any, other: Any) -> None:
+                @lru_cache
+                def known(_: int) -> None:
+                    """Nothing."""
+
+                known(0)
+                while known.cache_info().hits < 4:
+                    with mine:
+                        if other.acquire(blocking=False):
+                            other.release()
+                            return
+                    known(0)
+
+            together(lambda: work(left, right), lambda: work(right, left))
+
+        result = every_schedule(scenario)
+        assert result.failing == 0 < result.schedules
+        assert not result.exhausted
+        assert result.notes[-1].startswith("Some schedules were ended because all seemed to be as it was")
 
 
 class TestIsNone:
