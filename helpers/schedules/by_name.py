@@ -311,7 +311,7 @@ def report_written(execution: Execution, held: Any, name: str, spot: Spot, past_
     finished()
     how = how_found(type(held), name, True, past_own)
     if how == NOTHING:
-        if isinstance(held, threading.local):
+        if issubclass(type(held), threading.local):  # `isinstance` may run code of the program's own
             execution.progress()  # nothing else says that it has changed, and the thread may count its tries
         return
     if how == _OF_ANOTHER:

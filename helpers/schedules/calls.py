@@ -355,7 +355,7 @@ def _announce(
             return function, args
         if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
             report(execution, [(owner, None)], True, spot)
-        elif isinstance(owner, _STATEFUL) or not _only_keeps(type(owner)):
+        elif issubclass(type(owner), _STATEFUL) or not _only_keeps(type(owner)):
             used_in_library(execution, owner, True, spot)
         return function, _given_away(execution, spot, function, args, keywords)
     if type_ is CACHED:

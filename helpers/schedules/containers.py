@@ -211,7 +211,7 @@ def part(held: dict[Any, Any], key: Any) -> list[Place]:
 def whole(held: Any) -> list[Place]:
     """All that a container holds, itself."""
     places: list[Place] = [(held, None)]
-    if isinstance(held, dict):
+    if issubclass(type(held), dict):
         places += [(held, (key,)) for key in dict.keys(held) if plain(key)]
         places.append((held, ABSENT))
     return places

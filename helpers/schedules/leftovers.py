@@ -71,7 +71,7 @@ class Leftovers:
 
 def assigned(key: Hashable, about: Any, write: int) -> bool:
     """Whether a write puts something new in the place of all that was there."""
-    return key is not None or isinstance(about, CellType) or write == EMPTIES
+    return key is not None or type(about) is CellType or write == EMPTIES
 
 
 def looked_at(write: int) -> bool:
@@ -86,7 +86,7 @@ def name_in(text: str) -> str:
 
 def _state(about: Any, key: Hashable) -> Hashable:
     """What a place holds, as far as it can be compared: plain values, and how they are put together."""
-    if isinstance(about, CellType):
+    if type(about) is CellType:
         try:
             return _value(about.cell_contents)
         except ValueError:

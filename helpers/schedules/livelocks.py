@@ -9,9 +9,11 @@ make none (what each waits for was not touched). Else it is a matter of time unt
 from __future__ import annotations
 
 import itertools
+import queue
 import sys
 from collections import deque
 from collections.abc import Hashable, Iterator
+from dis import opmap
 from types import BuiltinFunctionType, CellType, FrameType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -206,7 +208,7 @@ class _Look:
         state = writer.snapshot()
         if state is None:
             raise _Unknown
-        if not hasattr(writer.object, "queue"):
+        if not _is_queue(type(writer.object)):
             return repr(state)
         # Where its items are says little: another one may be there by now. And that ever more are unfinished
         # is no matter as long as nobody joins it.
@@ -215,19 +217,20 @@ class _Look:
 
     def _part(self, about: Any, key: Hashable) -> Hashable:
         """One of the variables, attributes or items of an object; None where that is not known."""
-        if isinstance(about, Variables):
+        kind = type(about)  # `isinstance` may run code of the program's own
+        if kind is Variables:
             return self._of(about.names[key]) if key in about.names else _NOT_SET
-        if isinstance(about, CellType):
+        if kind is CellType:
             return self._of(about)
         if not isinstance(key, str):  # its items
-            if isinstance(about, dict):
+            if issubclass(kind, dict):
                 return self._each(dict.keys(about)), self._each(dict.values(about))
             for base in (list, deque):
-                if isinstance(about, base):
+                if issubclass(kind, base):
                     each_of: Any = base.__iter__
                     return self._each(each_of(about))
-            return None if self._inside(type(about), about) is None else self._of(about)
-        looks_up = type.__getattribute__ if isinstance(about, type) else object.__getattribute__
+            return None if self._inside(kind, about) is None else self._of(about)
+        looks_up = type.__getattribute__ if issubclass(kind, type) else object.__getattribute__
         try:
             return self._of(looks_up(about, key))  # past the program's own code
         except AttributeError:
@@ -286,6 +289,10 @@ class _Look:
 _OURS = __name__.partition(".")[0] + ".schedules."
 
 
+def _is_queue(kind: type) -> bool:
+    return issubclass(kind, queue.Queue) or (kind.__module__.startswith(_OURS) and hasattr(kind, "get"))
+
+
 def _made_in_python(base: type) -> bool:
     """Whether a class keeps nothing in C. Some that do have the flag too, but they make their instances."""
     makes = vars(base).get("__new__")
@@ -299,6 +306,14 @@ def _only_dictionary(kind: type) -> bool:
     return bool(kind.__dictoffset__) and not any(vars(base).get("__slots__") for base in kind.__mro__)
 
 
-def _place(frame: FrameType) -> Hashable:
-    """Where in the source it stands. The instruction says less: Python calls by another one after a while."""
-    return next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
+# In 3.11 a call has two instructions, and it is the first that makes it where it has been made often.
+_PRECALL, _TO_CALL = opmap.get("PRECALL"), 4
+
+
+def _place(frame: FrameType) -> int:
+    """At which instruction it stands, the same one however often it was there.
+
+    The line and column would not do: who leaves a `with` by `return` is at the same ones as who goes on.
+    """
+    at = frame.f_lasti
+    return at + _TO_CALL if frame.f_code.co_code[at] == _PRECALL else at

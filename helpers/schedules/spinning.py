@@ -258,9 +258,8 @@ class Turn:
 def plain(value: Any) -> bool:
     """Is the value one whose changes are seen, or that has none?"""
     kind = type(value)
-    if kind in SCALARS or isinstance(
-        value, (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)
-    ):
+    # `isinstance` may run code of the program's own.
+    if kind in SCALARS or issubclass(kind, (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)):
         return True
     if kind in (tuple, frozenset):
         return all(map(plain, value))

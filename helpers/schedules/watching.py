@@ -200,7 +200,7 @@ class Watched(Execution):
                 where = (site.file, site.line, kind)
                 self._made[number] = (site, kind, self._counts[where])
                 self._counts[where] += 1
-            if isinstance(about, Lock):
+            if issubclass(type(about), Lock):
                 self._locks.append(about)
         return number
 

@@ -122,6 +122,28 @@ class Diner:
         self.hungry = True
 
 
+class Touchy(dict[str, int]):
+    """Nobody may ask for anything of it but its items."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+def with_touchy() -> None:
+    """The same as `polite`, with something at hand that has code of its own for every attribute."""
+    left, right, last = Lock(), Lock(), Touchy()
+
+    def work(mine: Any, other: Any, notes: Any) -> None:
+        while True:
+            with mine:
+                notes["last"] = 1
+                if other.acquire(blocking=False):
+                    other.release()
+                    return
+
+    together(lambda: work(left, right, last), lambda: work(right, left, last))
+
+
 def spoon() -> None:
     """Two share a spoon; who has it gives it to the other as long as that one is hungry."""
     one, two = Diner(), Diner()
@@ -162,6 +184,7 @@ LIVELOCKS = {
     "all or none": all_or_none,
     "by exception": by_exception,
     "flags": flags,
+    "touchy": with_touchy,
     "spoon": spoon,
     "queue": hot_potato,
 }
