@@ -86,10 +86,12 @@ class Search:
         before: what was where when a schedule began.
         until: when to stop, even in the middle of a schedule, by `time.monotonic`.
         stack: the steps of the schedule that is being tried, where the search keeps them.
+        replayed: how many of them are as in the schedule before.
     """
 
     def __init__(self, racy: Iterable[Hashable] = ()) -> None:
         self.stack: list[Node] = []
+        self.replayed = 0
         self.racy: set[Hashable] = set(racy)
         self.written: set[str] = set()
         self.before = Leftovers()
@@ -112,15 +114,7 @@ class Search:
 
 
 class Tree(Search):
-    """A search that tries one schedule after the other, depth first.
-
-    Attributes:
-        replayed: how many of them are as in the schedule before.
-    """
-
-    def __init__(self, racy: Iterable[Hashable] = ()) -> None:
-        super().__init__(racy)
-        self.replayed = 0
+    """A search that tries one schedule after the other, depth first."""
 
     def next(self, execution: Execution) -> int:
         depth = execution.depth

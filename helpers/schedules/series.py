@@ -168,4 +168,6 @@ class Series:
 def given_up(execution: Execution) -> str:
     """Why nothing can be said of a schedule, or "". One that seems to go on for ever is a finding."""
     kind, why = execution.cut or ("", "")
+    if kind in ("turns", "livelock") and execution.depth < execution.search.replayed:
+        return "the program goes round for ever in a schedule in which it has not done so before"
     return why if kind in ("different", "hangs", "stopped") else ""
