@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from helpers.schedules.execution import Execution, Task
 
 _NOT_SET = "not set"
+_OURS = __name__.partition(".")[0] + ".schedules."
 
 # In a schedule that has been in so many states at the head of a loop, something grows: it goes on without a
 # look, which takes long, to where it is too long.
@@ -286,10 +287,8 @@ class _Look:
         return None if "_model" in names else [*names.keys(), *names.values()]
 
 
-_OURS = __name__.partition(".")[0] + ".schedules."
-
-
 def _is_queue(kind: type) -> bool:
+    """Whether a primitive is a queue: one of `queue`, or what stands for one that is made in C."""
     return issubclass(kind, queue.Queue) or (kind.__module__.startswith(_OURS) and hasattr(kind, "get"))
 
 
