@@ -767,9 +767,9 @@ class Execution:
         if task.turns is not None:
             task.turns.touch(operation, versions)
         if operation.writes:
-            self.rounds.wrote(operation)
             for target in (operation.target, *operation.others):
                 versions[target] = versions.get(target, 0) + 1
+                self.rounds.writers[target] = operation
 
     def _look_for_livelock(self, frame: FrameType, site: Hashable) -> None:
         """The running task is where it was: if all the others are too, this can go on for ever."""

@@ -9,7 +9,6 @@ make none (what each waits for was not touched). Else it is a matter of time unt
 from __future__ import annotations
 
 import itertools
-import queue
 import sys
 from collections import deque
 from collections.abc import Hashable, Iterator
@@ -63,23 +62,19 @@ class Rounds:
         steps: how many they make until all is as it was.
         off: whether nothing is looked for, and nobody gives way: the same steps are made again and again.
         unread: by the `id` of the code of each function with a loop, the variables that nobody looks at.
+        writers: by target, what wrote it last.
     """
 
-    __slots__ = ("_looked", "_moments", "_writers", "off", "steps", "together", "unread")
+    __slots__ = ("_looked", "_moments", "off", "steps", "together", "unread", "writers")
 
     def __init__(self) -> None:
         self.together: list[Task] = []
         self.steps = 0
         self.off = False
         self.unread: dict[int, frozenset[str]] = {}
-        self._writers: dict[Hashable, Operation] = {}  # by target, what wrote it last
+        self.writers: dict[Hashable, Operation] = {}
         self._moments: dict[Hashable, _Moment] = {}  # the last one, by what all was like
         self._looked = -1  # after how many steps
-
-    def wrote(self, operation: Operation) -> None:
-        """A task is about to perform this, which writes."""
-        for target in (operation.target, *operation.others):
-            self._writers[target] = operation
 
     def come_back(self, execution: Execution, frame: FrameType) -> int | None:
         """Look whether all is as it was before; if that can go on for ever, `together` says whose.
@@ -96,7 +91,7 @@ class Rounds:
             return None  # it goes round without a step, or has looked in vain often enough
         self._looked = execution.depth
         try:
-            all_is = _Look(execution, self.unread).at_all(frame, self._writers)
+            all_is = _Look(execution, self.unread).at_all(frame, self.writers)
         except (_Unknown, RecursionError):  # a long chain of objects is no reason for the program to fail
             return None
         stood = {task.number: task.since for task in execution.tasks if not task.done}
@@ -206,15 +201,10 @@ class _Look:
                     yield target, version if known is None else known
 
     def _of_primitive(self, writer: Operation) -> Hashable:
-        state = writer.snapshot()
+        state, held = writer.holds()
         if state is None:
             raise _Unknown
-        if not _is_queue(type(writer.object)):
-            return repr(state)
-        # Where its items are says little: another one may be there by now. And that ever more are unfinished
-        # is no matter as long as nobody joins it.
-        _, _, shut_down = state
-        return shut_down, tuple(map(self._of, writer.object.queue))
+        return repr(state), self._each(held)
 
     def _part(self, about: Any, key: Hashable) -> Hashable:
         """One of the variables, attributes or items of an object; None where that is not known."""
@@ -285,11 +275,6 @@ class _Look:
             return None
         names = object.__getattribute__(value, "__dict__")
         return None if "_model" in names else [*names.keys(), *names.values()]
-
-
-def _is_queue(kind: type) -> bool:
-    """Whether a primitive is a queue: one of `queue`, or what stands for one that is made in C."""
-    return issubclass(kind, queue.Queue) or (kind.__module__.startswith(_OURS) and hasattr(kind, "get"))
 
 
 def _made_in_python(base: type) -> bool:

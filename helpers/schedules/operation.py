@@ -139,6 +139,10 @@ class Operation:
         state = getattr(self.object, "state", None)
         return None if state is None else (state(),)
 
+    def holds(self) -> tuple[Any, Sequence[Any]]:
+        """The state as in `snapshot`, and beside it what the program has put there, to be looked into."""
+        return self.snapshot(), ()
+
     def touched(self) -> list[tuple[Hashable, bool]]:
         """All it touches, and whether it writes that."""
         writes = self.writes

@@ -231,15 +231,16 @@ class Turn:
 
     def may_end_like(self, now: Turn) -> bool:
         """Are they but for objects, which may hold the same?"""
-        return self._locals.keys() == now._locals.keys() and all(
-            value == now._locals[name] or (type(value) is int and type(now._locals[name]) is int)
-            for name, value in self._locals.items()
-        )
+        return self._is_like(now, lambda mine, new: type(mine) is int and type(new) is int)
 
     def counts(self, now: Turn) -> bool:
         """Are they but for numbers?"""
+        return self._is_like(now, lambda mine, _: isinstance(mine, tuple) and mine[0] in (int, float))
+
+    def _is_like(self, now: Turn, is_let_pass: Callable[[Any, Any], bool]) -> bool:
+        """Are they, but for those of which it does not matter?"""
         return self._locals.keys() == now._locals.keys() and all(
-            value == now._locals[name] or (isinstance(value, tuple) and value[0] in (int, float))
+            value == now._locals[name] or is_let_pass(value, now._locals[name])
             for name, value in self._locals.items()
         )
 

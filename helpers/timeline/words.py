@@ -91,9 +91,9 @@ def abridged(lines: list[str], noun: str) -> list[str]:
         noun: what one line is about: ``"step"``.
     """
     more = len(lines) - FIRST - LAST
-    return (
-        lines if more <= 1 else [*lines[:FIRST], f"  ... {count(more, f'more {noun}')} ...", *lines[-LAST:]]
-    )
+    if more <= 1:
+        return lines
+    return [*lines[:FIRST], f"  ... {count(more, f'more {noun}')} ...", *lines[-LAST:]]
 
 
 def waits(timeline: Timeline) -> str:

@@ -22,6 +22,7 @@ from helpers.schedules.notation import read
 from helpers.schedules.playing import Play
 from helpers.schedules.search import Replay
 from helpers.schedules.watching import Watched
+from tests.schedules.corpus.deadlocks import in_one_order
 from tests.schedules.exploring import outcomes
 from tests.schedules.scenarios import start, together
 
@@ -30,16 +31,24 @@ from tests.schedules.scenarios import start, together
 
 def polite(**how: Any) -> Callable[[], None]:
     """Each takes its lock and tries the other's; in vain, it gives back its own."""
+    return gives_up_after(lambda: lambda: False, **how)
+
+
+def gives_up_after(tries: Callable[[], Callable[[], Any]], **how: Any) -> Callable[[], None]:
+    """The same, and each ends when what it made at its beginning says so."""
 
     def scenario() -> None:
         left, right = Lock(), Lock()
 
         def work(mine: Any, other: Any) -> None:
+            enough = tries()
             while True:
                 with mine:
-                    if other.acquire(**how):
+                    if other.acquire(**how or {"blocking": False}):
                         other.release()
                         return
+                if enough():
+                    return
 
         together(lambda: work(left, right), lambda: work(right, left))
 
@@ -226,7 +235,7 @@ class TestIsFound:
 
 @cache
 def livelock(name: str) -> tuple[Result, Failure]:
-    result = every_schedule(LIVELOCKS[name], seconds=1)
+    result = every_schedule(LIVELOCKS[name], seconds=3)  # a tenth of one is enough where nothing else runs
     (failure,) = (failure for failure in result.failures if failure.kind == "livelock")
     return result, failure
 
@@ -240,6 +249,21 @@ def picks_of(result: Result, picks: list[int]) -> list[int]:
         execution.run(result.scenario, threading.main_thread(), lambda _: None)
     assert execution.cut is None or execution.cut[0] != "different"
     return [pick for _, pick in search.taken]
+
+
+def test_two_that_lend_each_other_a_condition_are_found() -> None:
+    def scenario() -> None:
+        changed = Condition()
+
+        def wait() -> None:
+            with changed:
+                while True:
+                    changed.wait(1)
+
+        together(wait, wait)
+
+    (failure,) = every_schedule(scenario, seconds=10).failures
+    assert failure.kind == "livelock"
 
 
 class TestHowItIsSaid:
@@ -267,25 +291,18 @@ class TestIsNotBelieved:
     """What counts where it is not seen."""
 
     def test_how_often_a_function_was_looked_up(self) -> None:
-        def scenario() -> None:
-            left, right = Lock(), Lock()
+        def looked_up() -> Callable[[], bool]:
+            @lru_cache
+            def known(_: int) -> None:
+                """Nothing."""
 
-            def work(mine: Any, other: Any) -> None:
-                @lru_cache
-                def known(_: int) -> None:
-                    """Nothing."""
-
+            def enough() -> bool:
                 known(0)
-                while known.cache_info().hits < 4:
-                    with mine:
-                        if other.acquire(blocking=False):
-                            other.release()
-                            return
-                    known(0)
+                return known.cache_info().hits > 3
 
-            together(lambda: work(left, right), lambda: work(right, left))
+            return enough
 
-        result = every_schedule(scenario)
+        result = every_schedule(gives_up_after(looked_up))
         assert result.failing == 0 < result.schedules
         assert not result.exhausted
         assert result.notes[-1].startswith("Some schedules were ended because all seemed to be as it was")
@@ -295,19 +312,7 @@ class TestIsNone:
     """What looks like it, and gets on."""
 
     def test_locks_in_one_order(self) -> None:
-        def scenario() -> None:
-            left, right = Lock(), Lock()
-
-            def work() -> None:
-                while True:
-                    with left:
-                        if right.acquire(blocking=False):
-                            right.release()
-                            return
-
-            together(work, work)
-
-        result = every_schedule(scenario)
+        result = every_schedule(in_one_order)
         assert (result.failing, result.exhausted) == (0, True)
 
     def test_a_third_who_will_stop_it(self) -> None:
@@ -399,20 +404,6 @@ class TestIsNone:
 
         assert outcomes(scenario) == {"0"}
 
-    def test_who_waits_in_vain_for_a_condition_that_another_lends_out(self) -> None:
-        def scenario() -> None:
-            changed = Condition()
-
-            def wait() -> None:
-                with changed:
-                    while True:
-                        changed.wait(1)
-
-            together(wait, wait)
-
-        (failure,) = every_schedule(scenario, seconds=10).failures
-        assert failure.kind in ("spin", "livelock")
-
     def test_what_grows_for_ever_is_not_looked_at_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         looks = 0
         look = livelocks._Look.at_all
@@ -432,7 +423,7 @@ class TestIsNone:
             together(put, over.is_set)
 
         monkeypatch.setattr(livelocks._Look, "at_all", counted)
-        result = every_schedule(scenario, seconds=1)
+        result = every_schedule(scenario, mode="bound", bound=0, seconds=60)
         assert {failure.kind for failure in result.failures} == {"divergence"}
         assert livelocks.MOST_STATES <= looks <= livelocks.MOST_STATES * (result.schedules + 1)
 
@@ -471,27 +462,6 @@ class TestIsNone:
 
 
 # --- programs that give up after some tries, and count them in some way -----------------------------------
-
-
-def gives_up_after(tries: Callable[[], Callable[[], Any]]) -> Callable[[], None]:
-    """Two make way for each other, and each ends when what it made at its beginning says so."""
-
-    def scenario() -> None:
-        left, right = Lock(), Lock()
-
-        def work(mine: Any, other: Any) -> None:
-            enough = tries()
-            while True:
-                with mine:
-                    if other.acquire(blocking=False):
-                        other.release()
-                        return
-                if enough():
-                    return
-
-        together(lambda: work(left, right), lambda: work(right, left))
-
-    return scenario
 
 
 def beside_long_chain() -> Callable[[], bool]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from types import GenericAlias
 from typing import Any
 
@@ -65,6 +65,10 @@ class _QueueOperation(PrimitiveOperation):
     def snapshot(self) -> Any:
         about = self.object
         return tuple(map(id, about.queue)), getattr(about, "unfinished_tasks", 0), _shut_down(about)
+
+    def holds(self) -> tuple[Any, Sequence[Any]]:
+        # That ever more are unfinished is no matter as long as nobody joins the queue.
+        return _shut_down(self.object), self.object.queue
 
 
 class _Put(_QueueOperation):
