@@ -2,8 +2,8 @@
 
     python -m helpers bench recorder [--python EXE …] [--repeats N] [--strict]
 
-Every comparison is made within this one run: bare, recorded and traced runs take turns, and the medians
-of their figures are compared. The other tools, viztracer and threadle, are installed into a temporary
+Every comparison is made within this one run: bare, recorded and traced programs take turns, those whose
+cost is measured stretch by stretch, and medians are compared. The other tools, viztracer and threadle, are installed into a temporary
 folder of their own for each Python.
 """
 
@@ -20,7 +20,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,7 @@ TOOLS = ("viztracer==1.1.1", "threadle==0.1.0")
 BARE, OURS, VIZTRACER, THREADLE = "bare", "recorded", "viztracer", "threadle"
 # Room for a second's events: more only makes it slow to save them at the end, which nothing here times.
 VIZTRACER_OPTIONS = ("--quiet", "--tracer_entries", "100000")
+STRETCHES = 10  # of each program whose cost is measured, for every repeat
 PATIENCE = 120.0  # seconds for one program; the slowest takes some ten under the slowest tool
 HEADINGS = ("what", BARE, OURS, "ratio", "must reach", "ok", VIZTRACER, THREADLE)
 WIDTHS = (34, 12, 15, 20, 13, 3, 15, 15)
@@ -106,7 +107,7 @@ class Python:
         recording = Path(make_recording_folder())
         try:
             lock = workloads.THREADLE_LOCK if mode == THREADLE else workloads.PLAIN_LOCK
-            program = self._folder / "program.py"
+            program = self._folder / f"program_{mode}.py"
             program.write_text(workloads.program(turns, lock), encoding="utf-8")
             environment = dict(self._environment)
             command = [self.executable, str(program), *arguments]
@@ -228,25 +229,27 @@ class Bench:
         )
 
     def cost(self, what: str, turns: str, bound: float, *, threadle: bool = True) -> Row:
-        others = (VIZTRACER, THREADLE) if threadle else (VIZTRACER,)
-        found = take_turns(lambda mode: self.python.figures(mode, turns), self.modes(*others))
-        bare = median(found, BARE, "ns")
+        modes = [BARE, OURS, *filter(self.python.has, (VIZTRACER, THREADLE) if threadle else (VIZTRACER,))]
+        with ExitStack() as stack:
+            ready = {mode: stack.enter_context(self.python.ready(mode, turns))[:2] for mode in modes}
+            taken = workloads.in_turns(ready, STRETCHES * self.repeats, deadline=PATIENCE)
 
-        def ratio(mode: str) -> str:
-            if threadle or mode != THREADLE:
-                return self.other(mode, lambda: f"{median(found, mode, 'ns') / bare:.2f}")
-            return "-"
+        def ratio(mode: str) -> float:
+            pairs = zip(taken[mode], taken[BARE], strict=True)
+            return statistics.median(theirs / bare for theirs, bare in pairs)
 
-        ours = median(found, OURS, "ns")
+        def shown(mode: str) -> str:
+            return self.other(mode, lambda: f"{ratio(mode):.2f}")
+
         return Row(
             what,
-            duration(bare),
-            duration(ours),
-            f"{ours / bare:.2f}",
+            duration(statistics.median(taken[BARE])),
+            duration(statistics.median(taken[OURS])),
+            f"{ratio(OURS):.2f}",
             f"{bound:.2f}",
-            round(ours / bare, 2) <= bound,
-            ratio(VIZTRACER),
-            ratio(THREADLE),
+            round(ratio(OURS), 2) <= bound,
+            shown(VIZTRACER),
+            shown(THREADLE) if threadle else "-",
         )
 
     def empty_with(self) -> Iterator[Row]:

@@ -1,11 +1,20 @@
-"""The programs that the benches measure. Each prints what it has measured of itself, as one JSON object.
+"""The programs that the benches measure. Each prints what it has measured of itself.
 
 They are run bare, under our recorder, and under two others; so they say themselves when to start the
-clock, and nothing but the standard library is used. A program's time is the best of many short
-stretches: what disturbs a stretch (another process, a clock rate) only ever makes it longer.
+clock, and nothing but the standard library is used.
+
+What something costs is measured in short stretches, one for every line that comes in: so `in_turns` can
+run the same program in several ways at the same time, stretch by stretch, and a machine that is faster
+now than a second later changes all of them alike. A stretch is the fastest of a few calls: what disturbs
+one (another process that takes the CPU) only ever makes it longer. The other programs print one JSON object.
 """
 
 from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 PLAIN_LOCK = "from threading import Lock"
 # threadle 0.1 records only locks of its own kind, which lack `with`.
@@ -19,41 +28,42 @@ threadle.start_tracing()
 """
 
 _BEGIN = """
-import json, threading, time
-def best(function, times):
-    "Nanoseconds of the fastest of so many calls."
-    taken = []
-    for _ in range(times):
-        begin = time.perf_counter_ns()
-        function()
-        taken.append(time.perf_counter_ns() - begin)
-    return min(taken)
+import json, sys, threading, time
+def stretches(function, turns):
+    "For every line that comes in: call it five times, and print the nanoseconds of a turn in the fastest."
+    for _ in sys.stdin:
+        taken = []
+        for _ in range(5):
+            begin = time.perf_counter_ns()
+            function()
+            taken.append(time.perf_counter_ns() - begin)
+        print(min(taken) / turns, flush=True)
 def show(**measured): print(json.dumps(measured))
 def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)
 """
 
-# Costs: `ns` of one turn of what the name says.
-FIB = "show(ns=best(lambda: fib(18), 60))"
+# Costs: of one turn of what the name says.
+FIB = "stretches(lambda: fib(18), 1)"
 
 EMPTY_WITH = """
 lock = Lock()
 def turns():
     for _ in range(1_000):
         with lock: pass
-show(ns=best(turns, 60) / 1_000)
+stretches(turns, 1_000)
 """
 
 LOCK_AND_WORK = """
 lock = Lock()
 def work():
-    for _ in range(1_000):
+    for _ in range(200):
         with lock: fib(10)
         fib(10)
 def two():
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
-show(ns=best(two, 10) / 2_000)
+stretches(two, 400)
 """
 
 START_AND_JOIN = """
@@ -62,7 +72,7 @@ def turns():
         thread = threading.Thread(target=int)
         thread.start()
         thread.join()
-show(ns=best(turns, 40) / 20)
+stretches(turns, 20)
 """
 
 QUEUE = """
@@ -75,7 +85,7 @@ def turns():
     producer.start()
     for _ in range(1_000): items.get()
     producer.join()
-show(ns=best(turns, 25) / 1_000)
+stretches(turns, 1_000)
 """
 
 # How often the threads take turns per second of CPU time, and which share of the updates is lost. The probe between
@@ -165,3 +175,50 @@ show(pairs=sum(event["event"] == "release" for event in threadle.get_events()))
 def program(turns: str, lock: str = PLAIN_LOCK) -> str:
     """A whole program: `turns`, with the means to take the time and the kind of `lock` it is to use."""
     return f"{lock}\n{_BEGIN}\n{turns}"
+
+
+Ready = tuple[Sequence[str], Mapping[str, str]]
+
+
+def in_turns(programs: Mapping[str, Ready], stretches: int, *, deadline: float) -> dict[str, list[float]]:
+    """Run programs at the same time and let each make one stretch after the other, by turns.
+
+    Args:
+        programs: the command and the environment of each, by a name.
+        stretches: how many each makes.
+        deadline: seconds after which those that still run are killed.
+
+    Returns:
+        The nanoseconds of a turn in each stretch, by the program's name. The first stretch of each is
+        left out: what is done only once (imports, caches) is no cost of a turn.
+
+    Raises:
+        OSError, ValueError: a program ended before its time, or was killed at the deadline.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in programs}
+    with ExitStack() as stack:
+        running = {name: stack.enter_context(_running(*ready, deadline)) for name, ready in programs.items()}
+        for _ in range(stretches + 1):
+            for name, process in running.items():
+                assert process.stdin and process.stdout
+                process.stdin.write("\n")
+                process.stdin.flush()
+                taken[name].append(float(process.stdout.readline()))
+    return {name: times[1:] for name, times in taken.items()}
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], environment: Mapping[str, str], deadline: float
+) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        killer = threading.Timer(deadline, process.kill)
+        killer.start()
+        try:
+            yield process
+        finally:
+            # Closing its input, as the end of the `with` does, ends the program; the deadline holds until then.
+            process.communicate()
+            killer.cancel()
