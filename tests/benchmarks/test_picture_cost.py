@@ -32,5 +32,7 @@ def taken(million: Timeline) -> dict[str, float]:
 @pytest.mark.parametrize(("ours", "times"), [("coverage", 40), ("whole picture", 15)])
 def test_so_many_times_faster_than_polygons(taken: dict[str, float], ours: str, times: int) -> None:
     ratio = taken["polygons"] / taken[ours]
-    print(f"\n{ours} {1000 * taken[ours]:.0f} ms, polygons {1000 * taken['polygons']:.0f} ms: {ratio:.0f} times")
+    print(
+        f"\n{ours} {1000 * taken[ours]:.0f} ms, polygons {1000 * taken['polygons']:.0f} ms: {ratio:.0f} times"
+    )
     assert ratio > times
