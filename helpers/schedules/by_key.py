@@ -15,9 +15,9 @@ from types import (
 from typing import Any
 
 from helpers.schedules import containers
-from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Kind, Place, kind_of
+from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, current
-from helpers.schedules.reaching import is_ours, is_own, is_taken_along
+from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_ours, is_own, is_taken_along
 from helpers.schedules.reporting import Spot, finished, in_one_step, report, will_have_written
 
 

@@ -17,10 +17,10 @@ from types import (
 )
 from typing import Any
 
-from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Place, Variables
+from helpers.schedules.containers import Place, Variables
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model import queues
-from helpers.schedules.reaching import is_ours, is_own
+from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_followed, is_ours, is_own
 from helpers.schedules.reporting import (
     Spot,
     belongs_to,
@@ -129,7 +129,8 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
     if name in KEPT_INSIDE and type_ in _PRIMITIVES:
         return _OF_PRIMITIVE
     intercept = "__setattr__" if write else "__getattribute__"
-    if not past_own and isinstance(getattr(type_, intercept), FunctionType):
+    found = getattr(type_, intercept)
+    if not past_own and isinstance(found, FunctionType) and is_followed(found):
         return NOTHING
     if write and name in (
         "__dict__",
@@ -150,6 +151,9 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
     if type(found) is not property and type(getattr(type(found), "__set__", None)) is WrapperDescriptorType:
         return _SLOT  # kept by code in C
     if hasattr(type(found), "__set__") or hasattr(type(found), "__delete__"):
+        sets = getattr(type(found), "__set__", None)
+        if isinstance(sets, FunctionType) and not is_followed(sets):
+            return _SLOT  # kept by a library, wherever that may be
         return NOTHING  # a property: its functions are followed
     if not type_.__dictoffset__ and not type_.__flags__ & MADE_BY_CLASS_STATEMENT:
         return NOTHING

@@ -24,7 +24,8 @@ from types import (
 )
 from typing import Any
 
-MADE_BY_CLASS_STATEMENT = 0x200  # CPython's Py_TPFLAGS_HEAPTYPE: other types cannot change
+from helpers.schedules.reaching import is_followed
+
 # What an access does to all that a place holds. Each kind of write is true, as `True` itself is.
 READS = 0
 CHANGES = 1  # by what is in it
@@ -151,8 +152,8 @@ class Kind:
         base: the built-in type it is, or is derived from.
         writes: the methods that change it.
         keyed: whether its keys are told apart.
-        own: the methods that the program itself has written, in a subclass; they are followed as any
-        function.
+        own: the methods that a subclass has of its own, and that are followed as any function. Those of a
+            library are taken for what the built-in type's methods do.
         makes: whether a read of a missing key can add it (`defaultdict`).
     """
 
@@ -167,7 +168,7 @@ class Kind:
             name
             for ancestor in kind.__mro__[: kind.__mro__.index(base)]
             for name, value in vars(ancestor).items()
-            if isinstance(value, FunctionType)
+            if isinstance(value, FunctionType) and is_followed(value)
         )
 
     def does(self, method: str) -> int | None:

@@ -36,12 +36,13 @@ from helpers.schedules.earlier import made_before
 from helpers.schedules.hub import PATIENCE, STOPPED, Hub
 from helpers.schedules.livelocks import Rounds
 from helpers.schedules.operation import Exit, Operation, Read, ReadAll, Site, Unwind, Write, WriteAll
+from helpers.schedules.reaching import frame_of_program
 from helpers.schedules.spinning import GiveWay, Loop, Spin, Turn, Turns
 from helpers.schedules.workers import (
     Worker,
     allocate_lock,
-    code_of,
     current,
+    frame_of,
     hire,
     in_finalizer,
 )
@@ -61,6 +62,10 @@ _COUNTS = (
     "leave the counter out"
 )
 _KEEPS_OTHERS_WAITING = "this loop goes on as long as others wait: that they wait still longer is not tried"
+
+
+def _has_none() -> None:
+    """How a thread that has not got the baton passes it on."""
 
 
 class _Met:
@@ -571,6 +576,11 @@ class Execution:
         """How a line is called: ``"line 5"``, or ``"line 5 of own.py"`` if the scenario is in another."""
         return sources.line_in(sources.elsewhere(file, self.home), line)
 
+    def line_of(self, task: Task) -> str:
+        """The same for the line that a task has come to; "" where it has ended."""
+        frame = None if task.done else frame_of_program(frame_of(task.worker))
+        return "" if frame is None else self.line(frame.f_code.co_filename, frame.f_lineno)
+
     def join(self, task: Task) -> None:
         """The running task has seen the end of another: all that one did comes before what it does now."""
         me = self.task
@@ -716,6 +726,8 @@ class Execution:
 
     def _ended(self, task: Task) -> Any:
         """The task is over: returns how to pass the baton on."""
+        if task.done:  # its thread was given up (see `Hub`): the baton is elsewhere
+            return _has_none
         task.op = None
         task.done = True
         task.turns = None
@@ -880,7 +892,8 @@ class Execution:
     @property
     def parked(self) -> bool:
         """Whether who has the baton still stands where it waited for it."""
-        return code_of(self.task.worker) is Execution.step.__code__
+        frame = frame_of(self.task.worker)
+        return frame is not None and frame.f_code is Execution.step.__code__
 
     def run(self, scenario: Callable[[], Any], thread: Any, look: Callable[[Execution], Any]) -> Any:
         """Run the scenario until its schedule is over, have a look at it, and end what is left of it.

@@ -16,9 +16,9 @@ from dis import opmap
 from types import BuiltinFunctionType, CellType, FrameType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT, Variables
+from helpers.schedules.containers import Variables
 from helpers.schedules.operation import Operation
-from helpers.schedules.reaching import is_ours
+from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_ours
 from helpers.schedules.spinning import SCALARS, Loop, plain
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import ast
 import builtins
 import collections
 import copy
+import copyreg
 import dataclasses
 import functools
 import inspect
@@ -37,14 +38,23 @@ from types import (
 from typing import Any
 
 from helpers.schedules import sources
-from helpers.schedules.containers import MADE_BY_CLASS_STATEMENT
 from helpers.schedules.operation import Site
 
 Note = tuple[str, Site | None]
 
+MADE_BY_CLASS_STATEMENT = 0x200  # CPython's Py_TPFLAGS_HEAPTYPE: other types cannot change
+
 _WEAK = ("weakref", "_weakref", "_weakrefset")
 # A generator with one of these has something to do when it goes before it has come to its end.
 _WITH_AN_END = (ast.With, ast.Try, getattr(ast, "TryStar", ast.Try))
+
+# Packages that keep nothing that threads share.
+_HARMLESS = ("pytest", "_pytest", "typing_extensions")
+_NUMPY = "numpy's arrays are not followed: what threads do to one at the same time is not seen"
+_NOT_FOLLOWED = (
+    ", and its code is not followed: what threads share in it is not tried. One that is installed to be "
+    "edited (pip install -e) is followed like the program itself"
+)
 
 _MOST = 1000  # of what a container holds is looked at
 
@@ -89,6 +99,21 @@ def is_own(file: str) -> bool:
     return not any(each.startswith((_HELPERS, *_LIBRARIES)) for each in (file, path))
 
 
+def installed_package(module: str) -> str:
+    """The installed package that a module belongs to; "" for the program's own, the library's and ours."""
+    package = module.partition(".")[0]
+    found = sys.modules.get(module)
+    if found is None or package in sys.stdlib_module_names or package == __name__.partition(".")[0]:
+        return ""
+    file = getattr(found, "__file__", None)
+    return "" if file is None or is_own(file) else package
+
+
+def is_followed(function: FunctionType) -> bool:
+    """Whether what a function touches is seen as it goes: the program's own is, and some of the library."""
+    return is_own(function.__code__.co_filename) or is_taken_along(function)
+
+
 def is_ours(file: str) -> bool:
     """Whether a file belongs to this course's tools."""
     return file.startswith(_HELPERS)
@@ -122,6 +147,7 @@ class Reached:
         self.attributes: set[str] | None = set()
         self.globals: dict[int, set[str]] = {}
         self.notices_going = False
+        self._packages: set[str] = set()  # that are noted
         self._seen: dict[int, Any] = {}
         self._waiting: collections.deque[Any] = collections.deque()
 
@@ -199,7 +225,9 @@ class Reached:
                     f"{wrapped.__qualname__} keeps its results from call to call, in C",
                     sources.first_line(wrapped.__code__),
                 )
-        elif not isinstance(found, (ModuleType, str, bytes, int, float, CodeType)) and found is not None:
+        elif isinstance(found, ModuleType):
+            self._installed(found.__name__)
+        elif not isinstance(found, (str, bytes, int, float, CodeType)) and found is not None:
             self._instance(found)
 
     def _function(self, function: FunctionType) -> None:
@@ -212,6 +240,7 @@ class Reached:
                 continue
         taken_along = is_taken_along(function)
         if not is_own(code.co_filename) and not taken_along:
+            self._installed(function.__module__, code)
             return
         self._waiting.extend(function.__defaults__ or ())
         self._waiting.extend((function.__kwdefaults__ or {}).values())
@@ -242,12 +271,10 @@ class Reached:
             found = names.get(name)
             origin = _module_of(name, found)
             self.notices_going = self.notices_going or origin in _WEAK
-            if origin.partition(".")[0] == "numpy":
-                what = "numpy's arrays are not followed: what threads do to one at the same time is not seen"
-                self.note(what, sources.first_line(code))
+            self._installed(origin, code)
             if isinstance(found, ModuleType):
                 modules.append(found)
-            elif found is not None:
+            elif found is not None and found is not copyreg.dispatch_table:  # what libraries do for `copy`
                 self._waiting.append(found)
         while modules:
             module = modules.pop()
@@ -265,6 +292,7 @@ class Reached:
             for base in found.__mro__[1:]:
                 if base in _TAKEN_ALONG:
                     self._waiting.append(base)
+            self._installed(found.__module__)
             return
         self._waiting.extend(tuple(vars(found).values()))
         if any("__del__" in vars(base) for base in found.__mro__):
@@ -286,6 +314,16 @@ class Reached:
                     if inspect.ismemberdescriptor(slot) and base.__flags__ & MADE_BY_CLASS_STATEMENT:
                         with suppress(AttributeError):
                             self._waiting.append(slot.__get__(found))
+
+    def _installed(self, module: str, code: CodeType | None = None) -> None:
+        """Note a package that the program uses; `code` is what names it, where that is the program's own."""
+        package = installed_package(module)
+        if not package or package in _HARMLESS or package in self._packages:
+            return
+        self._packages.add(package)
+        what = _NUMPY if package == "numpy" else f"{package} is an installed package{_NOT_FOLLOWED}"
+        own = code is not None and is_own(code.co_filename)
+        self.note(what, sources.first_line(code) if own else None)  # type: ignore[arg-type]
 
     # --- what is assigned ----------------------------------------------------------------------------
 

@@ -278,12 +278,14 @@ def first(choices: int, going: int) -> int:
 
 def _differs(execution: Execution, node: Node) -> int:
     """Give up a replay that goes another way than before."""
-    number = node.number
-    who = execution.tasks[number].name if number < len(execution.tasks) else "a thread"
+    who, line = "a thread", ""
+    if node.number < len(execution.tasks):
+        task = execution.tasks[node.number]
+        who, line = task.name, execution.line_of(task)
     execution.cut = (
         "different",
         f"the program does not do the same in the same schedule: at step {execution.depth + 1} {who} "
-        f"does something else than the last time. Take out what is random or comes from outside (a set of "
-        "objects has another order each time)",
+        f"does something else{f' in {line}' if line else ''} than the last time. Take out what is random or "
+        "comes from outside (a set of objects has another order each time)",
     )
     return -1

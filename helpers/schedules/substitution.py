@@ -46,8 +46,8 @@ from helpers.schedules.model import (
     semaphores,
     threads,
 )
-from helpers.schedules.model.primitives import Methods
-from helpers.schedules.reaching import is_own
+from helpers.schedules.model.primitives import Methods, by_number
+from helpers.schedules.reaching import installed_package, is_own
 
 _METHODS: list[Methods] = [
     {threading.Thread: threads.METHODS, threading.Timer: threads.TIMER},
@@ -122,6 +122,13 @@ def _look_at_item(owner: Any, key: Any) -> Any:
 
 def _put_item(owner: Any, key: Any, value: Any) -> None:
     owner[key] = value
+
+
+def _put_attribute(owner: Any, key: str, value: Any) -> None:
+    if value is None:  # it had none of its own
+        delattr(owner, key)
+    else:
+        setattr(owner, key, value)
 
 
 def _look_at_attribute(owner: Any, key: str) -> Any:
@@ -210,6 +217,7 @@ def _replace_primitives() -> None:
             for name, model in models.items():
                 real = vars(owner)[name]
                 _replace(_look_at_attribute, setattr, owner, name, real, _either(model, real))
+            _replace(_look_at_attribute, _put_attribute, owner, "__hash__", None, by_number)
     for module, models in _FUNCTIONS:
         for name, model in models.items():
             real = vars(module)[name]
@@ -278,6 +286,7 @@ def _rebind(functions: Iterable[FunctionType]) -> _Needs:
     rebinding = _Rebinding(dict(_stand_ins))
     for function in functions:
         rebinding.function(function)
+    rebinding.libraries()
     return _Needs(not queues.INSIDES.isdisjoint(rebinding.names), rebinding.locals)
 
 
@@ -293,6 +302,7 @@ class _Rebinding:
         self.seen: dict[int, Any] = {}
         self.names: set[str] = set()  # of variables and attributes that the program uses
         self.locals = False  # whether it has a `threading.local`
+        self.packages: dict[str, None] = {}  # installed ones, that it uses
 
     def function(self, function: FunctionType) -> None:
         if not self.first(function):
@@ -302,12 +312,11 @@ class _Rebinding:
         self.names |= names
         for name in names & variables.keys():
             self.value(_look_at_item, _put_item, variables, name, variables[name])
+        for name in names & sys.modules.keys():  # it may import them itself
+            self.inside(sys.modules[name])
         for cell in function.__closure__ or ():
             self.value(_look_at_slot, setattr, cell, "cell_contents", _look_at_slot(cell, "cell_contents"))
-        if function.__defaults__ and any(self.new(value) is not value for value in function.__defaults__):
-            defaults = tuple(map(self.new, function.__defaults__))
-            _replace(_look_at_slot, setattr, function, "__defaults__", function.__defaults__, defaults)
-        self.items(function.__kwdefaults__ or {})
+        self.defaults(function)
 
     def value(self, look: Any, put: Any, owner: Any, key: Any, value: Any) -> None:
         """Replace what is at a place, or look into it."""
@@ -324,6 +333,8 @@ class _Rebinding:
         elif isinstance(value, FunctionType):
             if is_own(value.__code__.co_filename):
                 self.function(value)
+            else:
+                self.decorated(value)
         elif isinstance(value, dict | list):
             self.items(value)
         elif isinstance(value, tuple | set | frozenset):
@@ -341,12 +352,15 @@ class _Rebinding:
             if is_own(getattr(value, "__file__", None) or "<frozen>") and self.first(value):
                 for name in self.names & vars(value).keys():
                     self.value(_look_at_attribute, setattr, value, name, vars(value)[name])
+            self.library(value.__name__)
         elif isinstance(value, _WRAPPERS):
             for name in ("__func__", "__self__", "__wrapped__", "func", "args", "keywords", "fget", "fset"):
                 self.inside(getattr(value, name, None))
         elif hasattr(value, "__dict__") and (_own(type(value)) or isinstance(value, _HOLDERS)):
             self.namespace(type(value))
             self.items(vars(value))
+        else:
+            self.library(type(value).__module__)
 
     def items(self, container: dict[Any, Any] | list[Any]) -> None:
         if not self.first(container):
@@ -360,12 +374,60 @@ class _Rebinding:
 
     def namespace(self, kind: type) -> None:
         """Look into a class of the program."""
-        if not _own(kind) or not self.first(kind):
+        if not _own(kind):
+            self.library(kind.__module__)
+            return
+        if not self.first(kind):
             return
         for base in kind.__mro__[1:]:
             self.namespace(base)
         for name, value in list(vars(kind).items()):
             self.value(_look_at_attribute, setattr, kind, name, value)
+
+    def library(self, module: str | None) -> None:
+        """The program uses something of a module, maybe of an installed package."""
+        if package := installed_package(module or ""):
+            self.packages[package] = None
+
+    def decorated(self, function: FunctionType) -> None:
+        """Look into a function of a package, such as a decorator has made of one of the program."""
+        self.library(function.__module__)
+        for cell in function.__closure__ or ():
+            value = _look_at_slot(cell, "cell_contents")
+            self.rebind(_look_at_slot, setattr, cell, "cell_contents", value)
+            if type(value).__module__ != "builtins" and hasattr(value, "__dict__"):
+                self.library(type(value).__module__)
+                for name, each in list(vars(value).items()):
+                    self.rebind(_look_at_item, _put_item, vars(value), name, each)
+
+    def libraries(self) -> None:
+        """Rebind what the packages that the program uses have under names of their own, or as defaults."""
+        done: set[str] = set()
+        while left := self.packages.keys() - done:
+            done |= left
+            for module in [
+                each for name, each in list(sys.modules.items()) if name.partition(".")[0] in left
+            ]:
+                for name, value in list(vars(module).items()):
+                    self.rebind(_look_at_item, _put_item, vars(module), name, value)
+                    if getattr(value, "__module__", None) == module.__name__:
+                        for each in vars(value).values() if isinstance(value, type) else (value,):
+                            if isinstance(each, FunctionType):
+                                self.defaults(each)
+                    elif isinstance(value, ModuleType | FunctionType | type):
+                        self.library(value.__name__ if isinstance(value, ModuleType) else value.__module__)
+
+    def rebind(self, look: Any, put: Any, owner: Any, key: Any, value: Any) -> None:
+        """Replace a function, such as `Lock` or `monotonic`; a lock that a package has made stays real."""
+        if id(value) in self.stand_ins and callable(value):
+            _replace(look, put, owner, key, value, self.stand_ins[id(value)])
+
+    def defaults(self, function: Any) -> None:
+        """Rebind the defaults of a function's arguments."""
+        if function.__defaults__ and any(self.new(value) is not value for value in function.__defaults__):
+            defaults = tuple(map(self.new, function.__defaults__))
+            _replace(_look_at_slot, setattr, function, "__defaults__", function.__defaults__, defaults)
+        self.items(function.__kwdefaults__ or {})
 
     def new(self, value: Any) -> Any:
         if isinstance(value, _MADE_IN_C):

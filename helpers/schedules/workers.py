@@ -16,6 +16,7 @@ from _thread import allocate_lock as allocate_lock
 from _thread import get_ident, get_native_id, start_new_thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -116,17 +117,16 @@ def not_explored() -> Iterator[None]:
         _explored[ident] = execution
 
 
-def code_of(worker: Worker) -> Any:
-    """The code that a worker's thread is in, or None."""
-    frame = sys._current_frames().get(worker.ident)
-    return None if frame is None else frame.f_code
+def frame_of(worker: Worker) -> FrameType | None:
+    """The innermost frame of a worker's thread, or None."""
+    return sys._current_frames().get(worker.ident)
 
 
 def where_is(worker: Worker) -> str:
     """The line a busy worker's thread is at, in words."""
     from helpers.schedules.reaching import is_own
 
-    frame = sys._current_frames().get(worker.ident)
+    frame = frame_of(worker)
     if frame is None:
         return "nobody knows where"
     here = f"{frame.f_code.co_name}()"

@@ -192,6 +192,15 @@ def test_wait_until_all_or_one_is_done():
     assert possible(scenario(FIRST_EXCEPTION)) == {"2"}
 
 
+def test_a_set_of_futures_has_the_same_order_in_every_schedule():
+    def scenario():
+        with ThreadPoolExecutor(1) as pool:
+            done, _ = wait({pool.submit(pow, 2, number) for number in range(3)})
+            return [future.result() for future in done]
+
+    assert len(possible(scenario)) == 1
+
+
 def test_wait_until_one_has_failed():
     def scenario():
         with ThreadPoolExecutor(2) as pool:

@@ -122,6 +122,9 @@ class Lock:
         self.label = execution.label(self)
         self.owner: Task | None = None
 
+    def __hash__(self) -> int:
+        return self.label  # the same in every replay, so that a set of them keeps its order
+
     def state(self) -> Any:
         return self.owner
 

@@ -102,6 +102,13 @@ def execution_of(primitive: Any) -> Execution:
     return execution
 
 
+def by_number(primitive: Any) -> int:
+    """The hash of a primitive: the same in every replay, so that a set of them keeps its order."""
+    known = vars(primitive)
+    state = known.get("_model") or known.get("_explored")  # the latter of a thread
+    return object.__hash__(primitive) if state is None else state.label
+
+
 class Over:
     """What a primitive made in a scenario has for its insides: CPython's own methods find it afterwards."""
 

@@ -428,6 +428,9 @@ class SimpleQueue:
         self._model = State(self)
         self.queue: deque[Any] = deque()
 
+    def __hash__(self) -> int:
+        return self._model.label  # the same in every replay, so that a set of them keeps its order
+
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         self._model.execution.step(_SimplePut(self, item))
 
