@@ -58,6 +58,11 @@ def every_schedule(
     outside the program, to files or on the network, is no step, and the next schedule finds it changed: a
     note says that, too. Processes, signals and coroutines cannot be explored.
 
+    In a test, ask for both, since a search that was stopped has found nothing, and have all of it shown::
+
+        result = every_schedule(scenario)
+        assert result.exhausted and not result.failing, str(result)
+
     Args:
         scenario: a function without arguments. It fails where it, or one of its threads, raises an exception,
             where a thread waits for ever, or where threads go on for ever and get nowhere. `sys.exit` ends

@@ -91,8 +91,13 @@ class Schedule:
 
         return timeline(self)
 
+    def __str__(self) -> str:
+        from helpers.schedules.showing import schedule_in_words
 
-@dataclass(frozen=True, slots=True)
+        return schedule_in_words(self)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Failure:
     """One thing that can go wrong.
 
@@ -114,8 +119,16 @@ class Failure:
     thread: str
     line: int
     count: int = field(compare=False)
-    shortest: Schedule = field(repr=False, compare=False)
+    shortest: Schedule = field(compare=False)
     elsewhere: str = ""
+
+    def __str__(self) -> str:
+        from helpers.schedules.showing import failure_in_words
+
+        return failure_in_words(self)
+
+    def __repr__(self) -> str:
+        return f"<Failure {self}>"  # what pytest shows where an assertion about `failures` is wrong
 
 
 @dataclass(frozen=True)
@@ -141,7 +154,7 @@ class Result:
     failing: int
     exhausted: bool
     failures: tuple[Failure, ...]
-    shortest: Schedule | None
+    shortest: Schedule | None = field(repr=False)
     mode: str
     bound: int | None
     seconds: float

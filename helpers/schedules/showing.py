@@ -68,6 +68,17 @@ def plain(result: Result) -> str:
     return "\n".join([*lines, *notes])
 
 
+def schedule_in_words(schedule: Schedule) -> str:
+    """A schedule as text: its string, what went wrong, and its steps."""
+    wrong = [] if schedule.failure is None else [f"{schedule.failure.message}{_where(schedule.failure)}"]
+    return "\n".join([f'"{_begun(schedule.string)}"', *wrong, *abridged(list(_steps(schedule)), "step")])
+
+
+def failure_in_words(failure: Failure) -> str:
+    """A failure in one line."""
+    return f'{failure.message}{_where(failure)}; the shortest schedule: "{_begun(failure.shortest.string)}"'
+
+
 def bundle(result: Result) -> Bundle:
     """The result as a notebook shows it; the plain text is `plain`."""
     if result.shortest is None:
@@ -87,8 +98,11 @@ def _short(failure: Failure, number: int) -> str:
     string = failure.shortest.string
     if len(string) <= LONGEST:
         return f'"{string}"'
-    begun = textwrap.shorten(string, LONGEST, placeholder=" ...")
-    return f'"{begun}" (whole in failures[{number}].shortest.string)'
+    return f'"{_begun(string)}" (whole in failures[{number}].shortest.string)'
+
+
+def _begun(string: str) -> str:
+    return textwrap.shorten(string, LONGEST, placeholder=" ...")
 
 
 def _steps(schedule: Schedule) -> Iterator[str]:

@@ -65,6 +65,8 @@ _LEFT_ALONE = {
     "memoryview", "open", "__import__", "compile",
 }  # fmt: skip
 _RUNS_TEXT = {"eval", "exec"}
+# Methods of a logger: they say the line that calls them, so that no frame of ours may come between.
+_SAYS_ITS_LINE = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 # Attributes of what the standard library keeps, which no text assigns.
 _WATCHED = queues.KEPT | by_name.KEPT_INSIDE | {"alive"}
 _PASSED_ON = _LOOKED_AT & {name for name in dir(builtins) if not isinstance(getattr(builtins, name), type)}
@@ -589,7 +591,8 @@ class Rewriter(ast.NodeTransformer):
                 callee = self.report(calls.call, self.read_name(function), spot, at=function)
         elif isinstance(function, ast.Attribute):
             found = self.read_attribute(function)
-            if function.attr in containers.METHODS or self.of_library(function):
+            prepared = function.attr in containers.METHODS or function.attr in _SAYS_ITS_LINE
+            if prepared or self.of_library(function):
                 return self.prepared(node, found, spot)
             callee = self.report(calls.call, found, spot, at=function)
         else:

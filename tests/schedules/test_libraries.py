@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.cookies
 import importlib
+import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -201,6 +203,18 @@ def test_a_lock_that_a_package_makes_by_a_name_of_its_own_is_a_model(lib: Any) -
     result = every_schedule(scenario)
     assert (result.failing, "made no step" in " ".join(result.notes)) == (0, False)
     assert lib.Lock is threading.Lock
+
+
+def test_a_log_record_names_the_line_that_logs(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger(__name__)
+
+    def scenario() -> None:
+        together(lambda: log.warning("here"))
+
+    every_schedule(scenario)
+    assert {(record.filename, record.lineno) for record in caplog.records} == {
+        (Path(__file__).name, scenario.__code__.co_firstlineno + 1)
+    }
 
 
 def test_a_clock_that_a_package_has_as_a_default_is_virtual(lib: Any) -> None:

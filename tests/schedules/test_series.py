@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -124,14 +125,20 @@ def test_a_thread_that_was_given_up_does_not_disturb_what_comes_after() -> None:
         execution.begin(scenario, threading.main_thread())
         hub.wait(0.2)
         assert execution.cut is not None and execution.cut[0] == "hangs"
-        os.write(writing, b"!")
-        # It ends, and opens no gate at which somebody waits now.
         assert execution.hub is not hub
-        assert execution.hub._gate.acquire(True, PATIENCE)
-        assert not hub._gate.acquire(False)
+        (task,) = execution.tasks
+        assert task.worker not in workers._idle
+        os.write(writing, b"!")
+        deadline = time.monotonic() + PATIENCE
+        while task.worker not in workers._idle:
+            assert time.monotonic() < deadline, "it never ended"
+            time.sleep(0.001)
     os.close(reading)
     os.close(writing)
     assert every_schedule(transfers).schedules == 3
+    # Neither where somebody waited before nor where somebody waits now.
+    assert not hub._gate.acquire(False)
+    assert not execution.hub._gate.acquire(False)
 
 
 def test_a_schedule_that_begins_when_the_baton_is_wanted_ends_at_once() -> None:

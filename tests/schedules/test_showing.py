@@ -156,6 +156,20 @@ def test_a_line_of_another_file_says_so(tmp_path: Path, monkeypatch: pytest.Monk
         every_schedule(lambda: other.guarded())
 
 
+def test_a_schedule_and_a_failure_are_text_too(failing: Result) -> None:
+    (failure,), schedule = failing.failures, failing.shortest
+    assert schedule is not None
+    said = "AssertionError: an update was <lost>"
+    assert repr(failing.failures) == (
+        f'(<Failure {said} (MainThread, line {ASSERT}); the shortest schedule: "{schedule.string}">,)'
+    )
+    lines = str(schedule).splitlines()
+    assert lines[:2] == [f'"{schedule.string}"', f"{failure.message} (MainThread, line {ASSERT})"]
+    _, told = str(failing).split("step by step:\n")
+    assert lines[2:] == told.splitlines()
+    assert len(repr(failing)) < 500
+
+
 def test_the_text_is_the_same_every_time_however_long_it_takes() -> None:
     texts = set()
     for seconds in (10, 20):
