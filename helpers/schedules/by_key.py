@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import array
 import collections
+import inspect
 import operator
 from collections.abc import Iterator
 from itertools import starmap
 from types import (
+    BuiltinFunctionType,
     FunctionType,
     MappingProxyType,
     ModuleType,
@@ -17,6 +19,7 @@ from typing import Any
 from helpers.schedules import containers
 from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, current
+from helpers.schedules.model.locks import REAL
 from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_ours, is_own, is_taken_along
 from helpers.schedules.reporting import Spot, finished, in_one_step, report, will_have_written
 
@@ -104,8 +107,8 @@ def _make(execution: Execution, held: Any, key: Any, spot: Spot) -> None:
     Looks, makes a value, then puts it, as three steps.
     """
     factory = held.default_factory
-    if isinstance(factory, type) and not factory.__flags__ & MADE_BY_CLASS_STATEMENT:
-        return  # a built-in type: all in one step
+    if _in_c(factory):
+        return  # all in one step
     if factory is None or not containers.plain(key) or dict.__contains__(held, key):
         return
     if report(execution, containers.part(held, key), False, spot) and dict.__contains__(held, key):
@@ -113,6 +116,17 @@ def _make(execution: Execution, held: Any, key: Any, spot: Spot) -> None:
     value = factory()
     report(execution, [(held, (key,)), (held, None)], True, spot)
     dict.__setitem__(held, key, value)
+
+
+def _in_c(factory: Any) -> bool:
+    """Whether making a value runs no code in Python."""
+    real = inspect.unwrap(factory)  # what stands in for `threading.Lock` has that wrapped
+    if isinstance(real, type):
+        if not real.__flags__ & MADE_BY_CLASS_STATEMENT or getattr(real, "real", None) in REAL:
+            return True
+        written = any(name in vars(base) for base in real.__mro__[:-1] for name in ("__new__", "__init__"))
+        return type(real) is type and not written
+    return type(real) is BuiltinFunctionType and kind_of(type(real.__self__)) is None
 
 
 def write_item(held: Any, key: Any, spot: Spot) -> Any:

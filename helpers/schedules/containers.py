@@ -366,6 +366,11 @@ def layers(held: Any, seen: set[int] | None = None) -> Iterator[Any]:
                 yield from layers(inner, seen)
 
 
+def iterators(held: Any) -> list[Any]:
+    """The iterators beneath one that is made in C: they go on with it."""
+    return [each for each in layers(held) if is_iterator(type(each)) or type(each) is GeneratorType]
+
+
 def calls_back(held: Any) -> bool:
     """Whether going through it runs code of the program between two steps (`map` with a function)."""
     return type(held) is GeneratorType or any(

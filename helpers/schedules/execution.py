@@ -209,6 +209,7 @@ class Execution:
         "notes",
         "output",
         "over",
+        "passed",
         "pools_made",
         "quiet",
         "raised",
@@ -248,6 +249,7 @@ class Execution:
         self.versions: dict[Hashable, int] | None = None  # of what is written, once somebody may spin
         self.rounds = Rounds()
         self.around = 0  # turns of loops since the last step
+        self.passed = 0  # turns of loops that end by themselves
         self._behind: dict[int, int] = {}  # who lets others pass, where they can go on: as bits of `choices`
         self._others = 0  # tasks that are no daemons and have not ended
         self._daemons = False  # whether there were any
@@ -526,21 +528,29 @@ class Execution:
             self._fall_behind(task, self.depth)
 
     def progress(
-        self, frame: FrameType | None = None, site: Hashable = None, loop: Loop | None = None
+        self,
+        frame: FrameType | None = None,
+        site: Hashable = None,
+        loop: Loop | None = None,
+        finite: bool = False,
     ) -> None:
         """The running task is not spinning: it goes through a collection, or called what keeps a state.
 
         Args:
             frame, site: of the loop over the collection; nothing for a call.
             loop: what it is known by; nothing for a comprehension.
+            finite: whether the loop ends by itself, however long it takes.
         """
         if self.unwinding:
             raise Unwind
         if self.quiet:
             return
-        self.around += 1
-        if self.around > MOST_TURNS:
-            self._too_many_turns(site)
+        if finite:
+            self.passed += 1
+        else:
+            self.around += 1
+            if self.around > MOST_TURNS:
+                self._too_many_turns(site)
         if self.versions is not None:
             if loop is None:
                 self.task.got_on += 1

@@ -81,7 +81,7 @@ class Hub:
             lasts = seen is not None and seen[0] is execution
             if interrupts.noted() or (lasts and real_monotonic() > execution.search.until):
                 return False
-            now = execution, execution.depth, execution.around, execution.task
+            now = execution, execution.depth, execution.around, execution.passed, execution.task
             if now != seen:
                 seen = now
                 waited = 0.0

@@ -167,11 +167,15 @@ def _owned(about: Any, key: Any) -> Place:
 # --- loops and gaps ---------------------------------------------------------------------------------------
 
 
-def progress(spot: Spot, loop: Loop | None = None) -> bool:
-    """One more turn of a `for` begins, or of a comprehension, which is known by nothing."""
+def progress(spot: Spot, finite: bool, loop: Loop | None = None) -> bool:
+    """One more turn of a `for` begins, or of a comprehension, which is known by nothing.
+
+    Args:
+        finite: whether it is one over a `range`.
+    """
     execution = current()
     if execution is not None:
-        execution.progress(sys._getframe(1), spot.site, loop)
+        execution.progress(sys._getframe(1), spot.site, loop, finite)
     return True
 
 
@@ -213,6 +217,16 @@ def finalized(held: Any, spot: Spot) -> None:
     execution = current()
     if execution is not None:
         execution.watches.finalized(held, spot.site)
+
+
+def without_hidden(found: Any) -> Any:
+    """What `locals()`, `vars()` or `dir()` gives, without the variables that rewriting has added."""
+    hidden = {name for name in found if name[:1] == "." and name != ".0"}  # the latter is CPython's
+    if not hidden:
+        return found
+    if type(found) is list:
+        return [name for name in found if name not in hidden]
+    return {name: value for name, value in found.items() if name not in hidden}
 
 
 def not_followed(spot: Spot) -> None:

@@ -64,6 +64,7 @@ _LEFT_ALONE = {
     "oct", "property", "staticmethod", "classmethod", "slice",
     "memoryview", "open", "__import__", "compile",
 }  # fmt: skip
+_TELLS_VARIABLES = {"locals", "dir"}  # and `vars`, which can also be asked of an object
 _RUNS_TEXT = {"eval", "exec"}
 # Methods of a logger: they say the line that calls them, so that no frame of ours may come between.
 _SAYS_ITS_LINE = {"debug", "info", "warning", "error", "exception", "critical", "log"}
@@ -576,6 +577,8 @@ class Rewriter(ast.NodeTransformer):
                 and function.id in _LEFT_ALONE
                 and not (function.id == "type" and len(node.args) > 1)
             ):
+                if function.id in _TELLS_VARIABLES and not node.args:
+                    return self.report(reporting.without_hidden, node, at=node)
                 callee: ast.expr = function
             elif is_global and function.id in _RUNS_TEXT:
                 what = f"{function.id} runs code that is not followed"
@@ -584,7 +587,7 @@ class Rewriter(ast.NodeTransformer):
             elif is_global and (function.id in _LOOKED_AT or (function.id == "vars" and node.args)):
                 return self.prepared(node, self.read_name(function), spot)
             elif is_global and function.id == "vars":
-                callee = function
+                return self.report(reporting.without_hidden, node, at=node)
             elif is_global and self.of_library(function):
                 return self.prepared(node, self.read_name(function), spot)
             else:
@@ -662,7 +665,7 @@ class Rewriter(ast.NodeTransformer):
 
     def gone_through(self, node: ast.expr) -> ast.expr:
         """What a loop goes through, with the report of each step."""
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+        if _is_range(node):
             return self.visit(node)  # type: ignore[no-any-return]
         return self.report(as_a_whole.each, self.visit(node), self.spot(node), at=node)
 
@@ -685,9 +688,10 @@ class Rewriter(ast.NodeTransformer):
         counts = self.may_count(node.iter)
         loop = self.hidden()
         if counts is None:
+            finite = placed(ast.Constant(_is_range(node.iter)), node)
             node.iter = self.gone_through(node.iter)
             spot = self.spot(node, "", "for")
-            going_on: ast.expr = self.report(reporting.progress, spot, _load(loop, node), at=node)
+            going_on: ast.expr = self.report(reporting.progress, spot, finite, _load(loop, node), at=node)
         else:
             spot = self.spot(node.iter)
             node.iter = self.report(
@@ -745,12 +749,16 @@ class Rewriter(ast.NodeTransformer):
         return node
 
     def comprehension(self, node: _Comprehension) -> ast.expr:
+        finite = [_is_range(each.iter) for each in node.generators]
         first = self.gone_through(node.generators[0].iter)
         outer, self.scope = self.scope, node.scope  # type: ignore[union-attr]
         generators: list[ast.comprehension] = []
         for number, each in enumerate(node.generators):
             iterated = self.gone_through(each.iter) if number else first
-            going_on = self.report(reporting.progress, self.spot(each.target, "", "for"), at=each.target)
+            ends = placed(ast.Constant(finite[number]), each.target)
+            going_on = self.report(
+                reporting.progress, self.spot(each.target, "", "for"), ends, at=each.target
+            )
             conditions = [going_on, *map(self.truth, each.ifs)]
             if each.is_async or (isinstance(each.target, ast.Name) and self.simple(each.target)):
                 generators.append(ast.comprehension(each.target, iterated, conditions, each.is_async))
@@ -1060,6 +1068,10 @@ def _flat(targets: Sequence[ast.expr]) -> Iterator[ast.expr]:
             yield from _flat(target.elts)
         else:
             yield target
+
+
+def _is_range(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
 
 
 def _is_number(node: ast.expr) -> bool:

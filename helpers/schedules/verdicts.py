@@ -73,7 +73,7 @@ def in_words(execution: Execution, verdict: Verdict, shown: Schedule) -> Failure
             "and so it can go on for ever"
         )
     elif execution.cut is not None:
-        message = f"It seems to go on for ever: {execution.cut[1]}."
+        message = f"It goes on for ever, or for longer than can be explored: {execution.cut[1]}."
     else:
         message = _stuck(execution)
     return Failure(verdict.kind, message, "", 0, 1, shown)

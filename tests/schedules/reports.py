@@ -79,7 +79,7 @@ class Listener:
     def again(self, loop, frame, site, unread):
         pass
 
-    def progress(self, frame=None, site=None, loop=None):
+    def progress(self, frame=None, site=None, loop=None, finite=False):
         pass
 
     def cannot_follow(self, what, site=None):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from threading import Lock, RLock
 from typing import Any
 
@@ -194,3 +196,36 @@ def test_the_words_for_a_lock() -> None:
     assert failure.message == "MainThread waits for `first`, which it holds itself"
     assert [step.operation for step in failure.shortest.steps] == ["acquire first", "acquire second"]
     assert failure.shortest.steps[-1].held == (("MainThread", "first"), ("MainThread", "second"))
+
+
+def test_what_else_a_lock_can_do() -> None:
+    def scenario() -> None:
+        lock, again = Lock(), RLock()
+        assert lock.acquire_lock() and lock.locked_lock()
+        assert re.fullmatch(r"<locked _thread\.lock object at 0x[0-9a-f]+>", repr(lock))
+        lock.release_lock()
+        assert repr(lock).startswith("<unlocked _thread.lock object at 0x")
+        with again:
+            assert re.fullmatch(
+                r"<locked _thread\.RLock object owner=\d+ count=1 at 0x[0-9a-f]+>", repr(again)
+            )
+        for each in (lock, again):
+            with pytest.raises(TypeError, match="cannot pickle '_thread.R?[Ll]ock' object"):
+                copy.deepcopy({"lock": each})
+
+    assert not every_schedule(scenario).failures
+
+
+def test_a_set_of_locks_has_the_same_order_in_every_schedule() -> None:
+    def scenario() -> None:
+        locks = {Lock() for _ in range(5)}
+
+        def take() -> None:
+            for lock in locks:
+                with lock:
+                    pass
+
+        together(take, take)
+
+    result = every_schedule(scenario)
+    assert (result.exhausted, result.failing) == (True, 0)

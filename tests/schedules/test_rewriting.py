@@ -333,8 +333,9 @@ def test_nothing_is_added_to_globals_builtins_or_locals():
                 global counter
                 shared, counter = counter, shared
                 items[shared] += 1
-                for items[0], shared in [(1, 2)]: pass
-                return sorted(locals()), sorted(globals()), dir(builtins)
+                for items[0], shared in [(1, 2)]:
+                    while True:
+                        return sorted(locals()), sorted(vars()), dir(), sorted(globals()), dir(builtins)
             return task
     """)
     task = program["setup"]()

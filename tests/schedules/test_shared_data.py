@@ -154,6 +154,9 @@ def scenario():
 CHANGED = "'changed size'"  # what a dictionary or set says that grows while it is gone through
 
 
+_advance = "try: got.append(next(numbers)[0])\nexcept ValueError: got.append(-1)"
+
+
 def _gone_through(expression: str) -> str:
     return f"try: got.extend({expression})\nexcept RuntimeError: got.append('changed size')"
 
@@ -164,6 +167,21 @@ def _added(setup: str, expression: str, result: str = "thing.value") -> Program:
 
 
 SEEN = {
+    "a defaultdict of locks": Program(
+        "d = collections.defaultdict(threading.Lock)", "got.append(d['a'])", "got.append(d['a'])", "got[0] is got[1]", {"True"}
+    ),
+    "a defaultdict of plain objects": Program(
+        "class Plain: pass\nd = collections.defaultdict(Plain)", "got.append(d['a'])", "got.append(d['a'])", "got[0] is got[1]", {"True"}
+    ),
+    "a defaultdict that makes in Python": Program(
+        "d = collections.defaultdict(lambda: [])", "got.append(d['a'])", "got.append(d['a'])", "got[0] is got[1]", {"True", "False"}
+    ),
+    "enumerate over a generator": Program(
+        "numbers = enumerate(number for number in (add_one, add_one) if number)", _advance, _advance, "sorted(got)", {"[0, 1]", "[-1, 0]"}
+    ),
+    "two iterators over one": Program(
+        "numbers = iter([1, 2])\none_, other_ = zip('a', numbers), zip('b', numbers)", "got.append(next(one_)[1])", "got.append(next(other_)[1])", "got", {"[1, 2]", "[2, 1]"}
+    ),
     # Views and iterators keep the size that was there when they were made.
     "for in items()": Program(
         "d = {1: 1}", _gone_through("key for key, _ in d.items()"), "d[2] = 2", "got", {"[1]", "[1, 2]", f"[1, {CHANGED}]", f"[{CHANGED}]"}

@@ -484,13 +484,23 @@ class TestForEver:
         monkeypatch.setattr(execution, "MOST_TURNS", 10)
 
         def scenario() -> None:
-            for _ in range(11):
+            for _ in itertools.repeat(None, 11):
                 pass
 
         (failure,) = every_schedule(scenario).failures
         assert failure.kind == "divergence"
         line = scenario.__code__.co_firstlineno + 1
         assert f"went 10 times round the loop of line {line} without a step" in failure.message
+
+    def test_a_range_comes_to_its_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(execution, "MOST_TURNS", 10)
+
+        def scenario() -> None:
+            for _ in range(11):
+                assert sum(number for number in range(12)) == 66
+
+        result = every_schedule(scenario)
+        assert (result.exhausted, result.failing) == (True, 0)
 
     def test_turns_are_counted_from_the_last_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(execution, "MOST_TURNS", 10)

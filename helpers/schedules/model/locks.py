@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _thread
-from typing import Any
+from typing import Any, NoReturn
 
 from helpers.schedules.execution import Operation, Task, current
 from helpers.schedules.model.primitives import Timed
@@ -114,6 +114,7 @@ class Lock:
     """
 
     __slots__ = ("__weakref__", "execution", "label", "owner")
+    _called = "_thread.lock"
 
     def __init__(self) -> None:
         execution = current()
@@ -181,6 +182,18 @@ class Lock:
     def __exit__(self, *_: Any) -> None:
         self.execution.step(_Release(self))
 
+    def __repr__(self) -> str:
+        state = "unlocked" if self.owner is None else "locked"
+        return f"<{state} {self._called} object{self._more()} at {id(self):#x}>"
+
+    def _more(self) -> str:
+        return ""
+
+    def __reduce_ex__(self, _: Any) -> NoReturn:
+        raise TypeError(f"cannot pickle '{self._called}' object")
+
+    acquire_lock, release_lock, locked_lock = acquire, release, locked  # as it was called long ago
+
 
 class RLock(Lock):
     """What `threading.RLock()` gives during a search.
@@ -190,6 +203,7 @@ class RLock(Lock):
     """
 
     __slots__ = ("count",)
+    _called = "_thread.RLock"
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,6 +211,9 @@ class RLock(Lock):
 
     def state(self) -> Any:
         return self.owner, self.count
+
+    def _more(self) -> str:
+        return f" owner={self.owner.ident if self.owner else 0} count={self.count}"
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if self.owner is self.execution.task and blocking and (timeout == -1 or timeout >= 0):
