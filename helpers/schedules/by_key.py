@@ -216,7 +216,8 @@ def item_of_other(held: Any, write: bool, spot: Spot) -> Any:
 def used_in_library(execution: Execution, held: Any, write: bool, spot: Spot) -> None:
     """Code of a library, which is not followed, is about to use an object, and perhaps to change it."""
     type_ = type(held)
-    if issubclass(type_, _LASTING) or type_.__module__.partition(".")[0] in _OUTSIDE:
+    mock = type_.__module__ == "unittest.mock"
+    if issubclass(type_, _LASTING) or (type_.__module__.partition(".")[0] in _OUTSIDE and not mock):
         return
     if report(execution, [(held, None)], write, spot):
         in_one_step(execution, f"{type_.__name__} is not followed, and is shared", spot)

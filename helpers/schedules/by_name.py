@@ -11,6 +11,7 @@ from concurrent import futures
 from types import (
     FunctionType,
     MemberDescriptorType,
+    MethodDescriptorType,
     ModuleType,
     SimpleNamespace,
     WrapperDescriptorType,
@@ -20,7 +21,13 @@ from typing import Any
 from helpers.schedules.containers import Place, Variables
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model import queues
-from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_followed, is_ours, is_own
+from helpers.schedules.reaching import (
+    MADE_BY_CLASS_STATEMENT,
+    class_is_own,
+    is_followed,
+    is_ours,
+    is_own,
+)
 from helpers.schedules.reporting import (
     Spot,
     belongs_to,
@@ -93,13 +100,14 @@ NOTHING = 0  # by code of the program's own, or it is not shared: nothing to rep
 _INSTANCE = 1  # in the instance, or nowhere
 _SLOT = 2  # in a slot
 _INHERITED = 3  # in the instance, else in a class
-_CLASS = 4  # the object is a class
-_MODULE = 5  # the object is a module
-_OF_QUEUE = 6  # it is what a queue keeps inside
-_OF_PRIMITIVE = 7  # it is what another primitive, or a function, keeps inside
-_REPLACES_ALL = 8  # it stands for all attributes
-_OF_ANOTHER = 9  # the object is a weak proxy
-_OF_FINALIZER = 10  # it says whether an object is still there
+_WHOLE = 4  # the object is a library's: its methods may use any of its attributes, so they are one thing
+_CLASS = 5  # the object is a class
+_MODULE = 6  # the object is a module
+_OF_QUEUE = 7  # it is what a queue keeps inside
+_OF_PRIMITIVE = 8  # it is what another primitive, or a function, keeps inside
+_REPLACES_ALL = 9  # it stands for all attributes
+_OF_ANOTHER = 10  # the object is a weak proxy
+_OF_FINALIZER = 11  # it says whether an object is still there
 
 OURS = __name__.partition(".")[0] + ".schedules."
 _known: dict[tuple[type, str, bool, bool], int] = {}
@@ -128,6 +136,9 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
         return _OF_QUEUE
     if name in KEPT_INSIDE and type_ in _PRIMITIVES:
         return _OF_PRIMITIVE
+    if in_library(type_):
+        method = next((vars(base)[name] for base in type_.__mro__ if name in vars(base)), None)
+        return NOTHING if not write and isinstance(method, _METHODS) else _WHOLE
     intercept = "__setattr__" if write else "__getattribute__"
     found = getattr(type_, intercept)
     if not past_own and isinstance(found, FunctionType) and is_followed(found):
@@ -160,6 +171,24 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
     if found is _MISSING:
         return _INSTANCE if type_.__dictoffset__ else NOTHING
     return _INHERITED
+
+
+_METHODS = (FunctionType, staticmethod, classmethod, MethodDescriptorType, WrapperDescriptorType)
+# Their attributes are known one by one, or never change.
+_KNOWN = {
+    "threading", "queue", "concurrent", "collections", "types", "typing", "enum", "dataclasses", "functools",
+}  # fmt: skip
+
+
+def in_library(type_: type) -> bool:
+    """Whether objects are kept by code of a library in Python, which is not followed."""
+    module = type_.__module__
+    if not type_.__flags__ & MADE_BY_CLASS_STATEMENT or module.partition(".")[0] in _KNOWN:
+        return False
+    if issubclass(type_, (BaseException, tuple, type)) or class_is_own(type_) or module.startswith(OURS):
+        return False
+    functions = (each for base in type_.__mro__ for each in vars(base).values() if type(each) is FunctionType)
+    return any(not is_followed(each) for each in functions)
 
 
 # What the primitives of CPython keep, under names that are not meant for programs.
@@ -245,6 +274,8 @@ def plain_places(held: Any, name: str) -> list[Place]:
 
 
 def places_of_attribute(held: Any, name: str, how: int, write: bool) -> list[Place]:
+    if how == _WHOLE:
+        return [(held, None)]
     if how == _MODULE:
         return [(variables_of(namespace(held)), name)]
     if how == _CLASS:

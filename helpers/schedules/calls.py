@@ -23,6 +23,7 @@ import importlib
 import io
 import itertools
 import json
+import logging
 import operator
 import pickle
 import sys
@@ -76,6 +77,7 @@ from helpers.schedules.by_name import (
     OURS,
     forget_types,
     globals_taken,
+    in_library,
     look_up,
     namespace_taken,
     read_by_name,
@@ -149,7 +151,8 @@ def _needs_no_look(function: Any, spot: Spot) -> bool:
         if not (is_own_class(function) or _only_keeps(function)):
             return False
         return _remember(function)
-    return not issubclass(type(function), _OF_C)  # an object with `__call__`: in Python, or of no interest
+    # An object with `__call__`: of the program, or of no interest, unless a library keeps it.
+    return not issubclass(type(function), _OF_C) and not in_library(type(function))
 
 
 def _find_late(function: FunctionType, spot: Spot) -> None:
@@ -313,6 +316,9 @@ _AT_ONCE: dict[tuple[type, str], int | None] = {
     if hasattr(type_, name)
 }
 
+# Methods of loggers and handlers that change them; those that log leave them as they are.
+_CONFIGURES = ("addHandler", "removeHandler", "addFilter", "removeFilter", "setLevel", "setFormatter")
+
 _Call = tuple[Any, tuple[Any, ...]]  # what is to be called, and with what
 
 
@@ -353,6 +359,8 @@ def _announce(
         if made_by_library(function.__func__):
             _of_record(execution, spot, function.__name__, (owner, *args))
             return function, args
+        if isinstance(owner, logging.Filterer) and function.__name__ in _CONFIGURES:
+            report(execution, [(owner, None)], True, spot)
         if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
             report(execution, [(owner, None)], True, spot)
         elif issubclass(type(owner), _STATEFUL) or not _only_keeps(type(owner)):
@@ -398,6 +406,9 @@ def _announce(
         return CONVERSIONS[function] if are_told(args) else function, args
     elif issubclass(type_, type):
         given_away = not (is_own_class(function) or _only_keeps(function))
+    elif in_library(type_):
+        used_in_library(execution, function, True, spot)
+        given_away = True
     else:
         given_away = issubclass(type_, _OF_C) and not _only_keeps(function)
     if given_away:
@@ -921,6 +932,10 @@ def _given_away(
     for each in (*args, *keywords.values()):
         for source in [each] if issubclass(type(each), tuple) else containers.sources(each):
             places += containers.deep(source)
+        if issubclass(type(each), _CHANGES_IN_C):
+            places.append((each, None))
+        elif in_library(type(each)):
+            used_in_library(execution, each, True, spot)
     if places and report(execution, places, True, spot):
         name = getattr(function, "__qualname__", None) or repr(function)
         in_one_step(execution, f"{name} is not followed, and gets something that is shared", spot)

@@ -68,8 +68,12 @@ _TELLS_VARIABLES = {"locals", "dir"}  # and `vars`, which can also be asked of a
 _RUNS_TEXT = {"eval", "exec"}
 # Methods of a logger: they say the line that calls them, so that no frame of ours may come between.
 _SAYS_ITS_LINE = {"debug", "info", "warning", "error", "exception", "critical", "log"}
-# Attributes of what the standard library keeps, which no text assigns.
-_WATCHED = queues.KEPT | by_name.KEPT_INSIDE | {"alive"}
+# Attributes of what the standard library keeps, which no text assigns: the last ones of loggers and mocks.
+_WATCHED = (
+    queues.KEPT
+    | by_name.KEPT_INSIDE
+    | {"alive", "handlers", "filters", "called", "call_count", "call_args", "call_args_list", "mock_calls"}
+)
 _PASSED_ON = _LOOKED_AT & {name for name in dir(builtins) if not isinstance(getattr(builtins, name), type)}
 _TRUE_OR_FALSE = {"isinstance", "issubclass", "callable", "hasattr", "any", "all", "bool"}
 

@@ -210,7 +210,7 @@ def test_what_else_a_lock_can_do() -> None:
                 r"<locked _thread\.RLock object owner=\d+ count=1 at 0x[0-9a-f]+>", repr(again)
             )
         for each in (lock, again):
-            with pytest.raises(TypeError, match="cannot pickle '_thread.R?[Ll]ock' object"):
+            with pytest.raises(TypeError, match=r"cannot pickle '_thread\.R?[Ll]ock' object"):
                 copy.deepcopy({"lock": each})
 
     assert not every_schedule(scenario).failures

@@ -6,6 +6,7 @@ of them is missing, an access was not seen.
 
 from __future__ import annotations
 
+import argparse
 import builtins
 import collections
 import configparser
@@ -15,8 +16,10 @@ import ctypes
 import dataclasses
 import functools
 import heapq
+import io
 import itertools
 import json
+import logging
 import operator
 import os
 import pickle
@@ -29,6 +32,7 @@ import types
 import weakref
 from collections.abc import Callable
 from typing import NamedTuple
+from unittest import mock
 
 import numpy
 import pytest
@@ -129,9 +133,9 @@ def add_one(thing):
 
 NAMES = {
     module.__name__: module
-    for module in (builtins, collections, configparser, contextlib, copy, ctypes, dataclasses, functools, heapq, itertools,
-                   json, numpy, operator, os, pickle, queue, statistics, string, threading, types, weakref)
-} | {thing.__name__: thing for thing in (Record, Thing, Pair, Job, Kept, Strict, Curious, Owned, add_one)}  # fmt: skip
+    for module in (argparse, builtins, collections, configparser, contextlib, copy, ctypes, dataclasses, functools, heapq,
+                   io, itertools, json, logging, numpy, operator, os, pickle, queue, statistics, string, textwrap, threading, types, weakref)
+} | {thing.__name__: thing for thing in (Record, Thing, Pair, Job, Kept, Strict, Curious, Owned, add_one)} | {"mock": mock}  # fmt: skip
 
 
 def scenario(setup: str, one: str, other: str, result: str) -> Callable[[], object]:
@@ -307,6 +311,10 @@ SEEN = {
     "UserString in a text": Program("x = collections.UserString('a')", "got.append(f'{x}')", "x.data = 'b'", "got", {"['a']", "['b']"}),
     "UserList": Program("x = collections.UserList()", "x.append(len(x))", "x.append(len(x))", "x.data", {"[0, 0]", "[0, 1]"}),
     "UserDict": _added("thing = collections.UserDict(value=0)", "thing['value'] += 1", "thing['value']"),
+    "the handlers of a logger": Program(
+        "log = logging.Logger('x')", "if not log.handlers: log.addHandler(logging.NullHandler())", "if not log.handlers: log.addHandler(logging.NullHandler())", "len(log.handlers)", {"1", "2"}
+    ),
+    "a namespace of a library": _added("thing = argparse.Namespace(value=0)", "thing.value += 1"),
     "a name of a Thread": Program("t = threading.Thread(name='a')", "t.name = 'b'", "got.append(t.name)", "got", {"['a']", "['b']"}),
 }  # fmt: skip
 
@@ -330,6 +338,12 @@ SAID = {
     "a mapping of a library gone through": (
         "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "for each in c['a']: got.append(each)", "SectionProxy is not followed, and is shared",
     ),
+    "a mock that is called": ("m = mock.Mock()", "m()", "got.append(m.call_count)", "Mock is not followed, and is shared"),
+    "a method of a mock": ("m = mock.Mock()", "m.go()", "m.go()", "Mock is not followed, and is shared"),
+    "a setting of what a library keeps": (
+        "w = textwrap.TextWrapper()", "w.width = 5", "got.append(w.fill('a b'))", "TextWrapper is not followed, and is shared",
+    ),
+    "a buffer that a library fills": ("s = io.StringIO()", "json.dump([1], s)", "json.dump([2], s)", "dump is not followed, and gets something that is shared"),
     "Queue.maxsize": ("q = queue.Queue(1)", "q.maxsize = 0", "q.put(1)", "q.maxsize: whom that lets wait, or wakes, is not seen"),
     "Semaphore._value": ("s = threading.Semaphore(0)", "got.append(s._value)", "s.release()", "s._value is what the primitive keeps inside"),
     "Event._flag": ("e = threading.Event()", "e._flag = True", "e.wait(1)", "e._flag is set: what that does to others is not seen"),
