@@ -180,8 +180,18 @@ _KNOWN = {
 }  # fmt: skip
 
 
+_libraries: dict[type, bool] = {}
+
+
 def in_library(type_: type) -> bool:
     """Whether objects are kept by code of a library in Python, which is not followed."""
+    known = _libraries.get(type_)
+    if known is None:
+        known = _libraries[type_] = _is_in_library(type_)
+    return known
+
+
+def _is_in_library(type_: type) -> bool:
     module = type_.__module__
     if not type_.__flags__ & MADE_BY_CLASS_STATEMENT or module.partition(".")[0] in _KNOWN:
         return False
@@ -210,6 +220,7 @@ _THREADS_OWN: tuple[type, ...] = (__import__("_thread")._local, super)
 def forget_types() -> None:
     """Forget how attributes are found: a class has changed."""
     _known.clear()
+    _libraries.clear()
     for spot in _spots:
         spot.type = None
     _spots.clear()
