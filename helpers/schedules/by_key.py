@@ -6,7 +6,7 @@ import array
 import collections
 import inspect
 import operator
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from itertools import starmap
 from types import (
     BuiltinFunctionType,
@@ -21,7 +21,14 @@ from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model.locks import REAL
 from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_ours, is_own, is_taken_along
-from helpers.schedules.reporting import Spot, finished, in_one_step, report, will_have_written
+from helpers.schedules.reporting import (
+    IN_PARTS,
+    Spot,
+    finished,
+    in_one_step,
+    report,
+    will_have_written,
+)
 
 
 def _item(held: Any, key: Any, kind: Kind, write: bool) -> tuple[list[Place], bool]:
@@ -184,6 +191,13 @@ def looked_over(execution: Execution, held: Any, spot: Spot) -> None:
     """All of something is about to be looked at; of what a library keeps no more is known than that."""
     if kept_in_library(type(held)):
         used_in_library(execution, held, False, spot)
+    elif type(held) in (KeysView, ItemsView, ValuesView) and execution.accompanied():
+        # Code of the library goes through what the mapping's `__iter__` gives; a generator is followed there.
+        whose = type(held._mapping)
+        goes = getattr(whose, "__iter__", None)
+        if isinstance(goes, FunctionType) and not inspect.isgeneratorfunction(goes):
+            what = f"{type(held).__name__} of {whose.__name__} takes one key after the other"
+            execution.cannot_follow(f"{what}: {IN_PARTS}", spot.site)
 
 
 def keeps_items_in_c(type_: type) -> bool:

@@ -338,6 +338,10 @@ SAID = {
     "a mapping of a library gone through": (
         "c = configparser.ConfigParser()\nc['a'] = {}", "c['a'].update(n='1')", "for each in c['a']: got.append(each)", "SectionProxy is not followed, and is shared",
     ),
+    "a view of a mapping": (
+        "d = collections.UserDict(a=1)", "for each in d.items(): got.append(each)", "d['b'] = 2", "ItemsView of UserDict takes one key after the other",
+    ),
+    "a view made a list": ("d = collections.UserDict(a=1)", "got.extend(list(d.values()))", "d['b'] = 2", "ValuesView of UserDict takes one key after the other"),
     "a mock that is called": ("m = mock.Mock()", "m()", "got.append(m.call_count)", "Mock is not followed, and is shared"),
     "a method of a mock": ("m = mock.Mock()", "m.go()", "m.go()", "Mock is not followed, and is shared"),
     "a setting of what a library keeps": (
