@@ -54,9 +54,10 @@ def every_schedule(
     vain. But a comparison that the program itself makes, such as ``time.monotonic() > deadline``, is tried
     only with the time that has passed by its own sleeps and waits; then a note says so, with the line, and
     the result does not claim that all schedules were tried. Use a timeout instead. And functions that are not
-    the program's own are single steps; where one of them gets something shared, a note says so. What is done
-    outside the program, to files or on the network, is no step, and the next schedule finds it changed: a
-    note says that, too. Processes, signals and coroutines cannot be explored.
+    the program's own are single steps; where one of them gets something shared, a note says so, and an
+    installed package is named as soon as the program uses it. What is done outside the program, to files or
+    on the network, is no step, and the next schedule finds it changed: a note says that, too. Processes,
+    signals and coroutines cannot be explored.
 
     In a test, ask for both, since a search that was stopped has found nothing, and have all of it shown::
 

@@ -71,6 +71,9 @@ class Listener:
     def meets_in_parallel(self, about, key, write):
         return False
 
+    def accompanied(self):
+        return False
+
     def saw(self, value):
         self.quiet = True  # a `repr` of the program's own makes no steps
         self.seen.append(value if isinstance(value, (int, str, float, type(None))) else repr(value))
