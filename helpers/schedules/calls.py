@@ -83,7 +83,7 @@ from helpers.schedules.by_name import (
     read_by_name,
     report_written,
 )
-from helpers.schedules.containers import Kind, Place, kind_of
+from helpers.schedules.containers import READS, Kind, Place, kind_of
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model.readings import CONVERSIONS, are_told
 from helpers.schedules.reaching import CACHED, frame_of_program, is_own, is_taken_along, made_by_library
@@ -212,17 +212,17 @@ class Bound:
     `Thread(target=items.append)` hands a container's method to code that is not rewritten.
     """
 
-    __slots__ = ("_function", "_spot")
+    __slots__ = ("_spot", "function")
 
     def __init__(self, function: Any, spot: Spot) -> None:
-        self._function = function
+        self.function = function
         self._spot = spot
 
     def __call__(self, /, *args: Any, **keywords: Any) -> Any:
-        return _called(self._spot, self._function, *args, **keywords)
+        return _called(self._spot, self.function, *args, **keywords)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._function, name)
+        return getattr(self.function, name)
 
     def __copy__(self) -> Bound:
         return self
@@ -231,16 +231,16 @@ class Bound:
         return self  # as functions are: what the method belongs to is not copied
 
     def __reduce__(self) -> Any:
-        return self._function.__reduce__()
+        return self.function.__reduce__()
 
     def __eq__(self, other: object) -> bool:
-        return bool(self._function == (other._function if isinstance(other, Bound) else other))
+        return bool(self.function == (other.function if isinstance(other, Bound) else other))
 
     def __hash__(self) -> int:
-        return hash(self._function)
+        return hash(self.function)
 
     def __repr__(self) -> str:
-        return repr(self._function)
+        return repr(self.function)
 
 
 def _reporting(function: Any, spot: Spot) -> Any:
@@ -708,7 +708,13 @@ def _looks_into(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     """`sum(x)`, `sorted(x)`, `any(x)`: adds up, compares, or asks for the truth of what is in it."""
-    return _takes_apart(execution, spot, tuple(map(entered, args)), keywords)
+    given = tuple(map(entered, args))
+    looks = _looks_by_itself(keywords.get("key"))
+    if looks is None or not all(map(_compared_quietly, args)):
+        return _takes_apart(execution, spot, given, keywords)
+    # All of it is in C: what the key function looks at is looked at in the same step.
+    keywords["key"] = keywords["key"].function
+    return _consumes(execution, spot, given, keywords, lambda held: containers.deep(held) + looks)
 
 
 def _with_key(
@@ -718,9 +724,24 @@ def _with_key(
     if len(args) != 1:
         report(execution, containers.all_in(args), False, spot)
         return args
-    if containers.in_python(keywords.get("key")) or not _compared_quietly(args[0]):
+    key = keywords.get("key")
+    calls_python = containers.in_python(key) and _looks_by_itself(key) is None
+    if calls_python or not _compared_quietly(args[0]):
         return (stepwise(args[0], spot),)
     return _looks_into(execution, spot, args, keywords)
+
+
+def _looks_by_itself(key: Any) -> list[Place] | None:
+    """What a function made in C looks at besides what it is given, as `stamps.get` does; None for others."""
+    function = key.function if type(key) is Bound else None
+    if function is len:
+        return []
+    owner = function.__self__ if type(function) is BuiltinFunctionType else None
+    kind = kind_of(type(owner))
+    name = getattr(function, "__name__", "")
+    if kind is None or name in kind.own or kind.does(name) != READS:
+        return None
+    return containers.whole(owner)
 
 
 def _compared_quietly(held: Any) -> bool:

@@ -311,6 +311,14 @@ SEEN = {
     "UserString in a text": Program("x = collections.UserString('a')", "got.append(f'{x}')", "x.data = 'b'", "got", {"['a']", "['b']"}),
     "UserList": Program("x = collections.UserList()", "x.append(len(x))", "x.append(len(x))", "x.data", {"[0, 0]", "[0, 1]"}),
     "UserDict": _added("thing = collections.UserDict(value=0)", "thing['value'] += 1", "thing['value']"),
+    "the least by a method of C": Program("d = {'a': 1, 'b': 2}", "got.append(min(d, key=d.get))", "d['c'] = 0", "got", {"['a']", "['c']"}),
+    "sorted by a method of C": Program(
+        "d = {'a': 1, 'b': 2}", "got.append(sorted(d, key=d.__getitem__))", "d['a'] = 3", "got", {"[['a', 'b']]", "[['b', 'a']]"}
+    ),
+    "the longest": Program("s = {'a'}", "got.append(max(s, key=len))", "s.add('bb')", "got", {"['a']", "['bb']"}),
+    "the least by a function": Program(
+        "d = {'a': 1}", _gone_through("[min(d, key=lambda key: d[key])]"), "d['c'] = 0", "got", {"['a']", "['c']", f"[{CHANGED}]"}
+    ),
     "the handlers of a logger": Program(
         "log = logging.Logger('x')", "if not log.handlers: log.addHandler(logging.NullHandler())", "if not log.handlers: log.addHandler(logging.NullHandler())", "len(log.handlers)", {"1", "2"}
     ),
