@@ -17,6 +17,7 @@ from time import sleep
 import pytest
 
 from helpers import record, recorder, recording
+from helpers.schedules.workers import frames
 from helpers.script import run_script
 
 
@@ -160,7 +161,7 @@ def test_a_wait_that_had_begun_before_the_inner_recording_goes_on_in_it():
         thread = threading.Thread(target=wait, name="waiter")
         thread.start()
         waiting.acquire()
-        while sys._current_frames()[thread.ident].f_code.co_name != "wait":
+        while frames()[thread.ident].f_code.co_name != "wait":
             time.sleep(0.001)
         with record() as inner:
             time.sleep(0.01)
@@ -307,7 +308,7 @@ def test_a_re_entrant_lock_made_earlier_is_recorded_too():
 
 
 def _frames_of(thread):
-    frame = sys._current_frames().get(thread.ident)
+    frame = frames().get(thread.ident)
     while frame is not None:
         yield frame
         frame = frame.f_back
@@ -324,7 +325,7 @@ def test_a_thread_started_earlier_is_joined():
     main = threading.get_ident()
 
     def until_joined() -> None:
-        while sys._current_frames()[main].f_back.f_code.co_name != "join":
+        while frames()[main].f_back.f_code.co_name != "join":
             time.sleep(0.001)
 
     thread = threading.Thread(target=until_joined, name="early")

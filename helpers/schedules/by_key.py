@@ -127,7 +127,9 @@ def _make(execution: Execution, held: Any, key: Any, spot: Spot) -> None:
 
 def _in_c(factory: Any) -> bool:
     """Whether making a value runs no code in Python."""
-    real = inspect.unwrap(factory)  # what stands in for `threading.Lock` has that wrapped
+    real = factory.__func__ if type(factory) is staticmethod else factory
+    if type(real) is FunctionType and is_ours(real.__code__.co_filename):
+        real = inspect.unwrap(real)  # it stands in for a function such as `threading.Lock`
     if isinstance(real, type):
         if not real.__flags__ & MADE_BY_CLASS_STATEMENT or getattr(real, "real", None) in REAL:
             return True

@@ -9,7 +9,6 @@ make none (what each waits for was not touched). Else it is a matter of time unt
 from __future__ import annotations
 
 import itertools
-import sys
 from collections import deque
 from collections.abc import Hashable, Iterator
 from dis import opmap
@@ -20,6 +19,7 @@ from helpers.schedules.containers import Variables
 from helpers.schedules.operation import Operation
 from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_ours
 from helpers.schedules.spinning import SCALARS, Loop, plain
+from helpers.schedules.workers import frames
 
 if TYPE_CHECKING:
     from helpers.schedules.execution import Execution, Task
@@ -151,8 +151,8 @@ class _Look:
     def _standing(self, frame: FrameType) -> Iterator[Hashable]:
         """Where everybody stands, and with which local variables."""
         execution = self._execution
-        frames = sys._current_frames()
-        del frames[execution.task.worker.ident]  # which would keep itself, and all that is met here
+        found = frames()
+        del found[execution.task.worker.ident]  # which would keep itself, and all that is met here
         for task in execution.tasks:
             if task.done:
                 continue
@@ -163,7 +163,7 @@ class _Look:
                 yield task.op.kind, task.op.target
                 # What it is about to put somewhere may be nowhere else.
                 yield self._each(getattr(task.op, name) for name in task.op.given)
-                at = frames.get(task.worker.ident)
+                at = found.get(task.worker.ident)
                 # It may not yet have come to where it waits for its baton.
                 while at is not None and is_ours(at.f_code.co_filename):
                     at = at.f_back

@@ -48,6 +48,7 @@ _WEAK = ("weakref", "_weakref", "_weakrefset")
 # A generator with one of these has something to do when it goes before it has come to its end.
 _WITH_AN_END = (ast.With, ast.Try, getattr(ast, "TryStar", ast.Try))
 
+_OURS = __name__.partition(".")[0]
 # Packages that keep nothing that threads share.
 _HARMLESS = ("pytest", "_pytest", "typing_extensions")
 _NUMPY = "numpy's arrays are not followed: what threads do to one at the same time is not seen"
@@ -103,7 +104,7 @@ def installed_package(module: str) -> str:
     """The installed package that a module belongs to; "" for the program's own, the library's and ours."""
     package = module.partition(".")[0]
     found = sys.modules.get(module)
-    if found is None or package in sys.stdlib_module_names or package == __name__.partition(".")[0]:
+    if found is None or package in sys.stdlib_module_names or package in ("__main__", _OURS):
         return ""
     file = getattr(found, "__file__", None)
     return "" if file is None or is_own(file) else package

@@ -316,7 +316,10 @@ class _Rebinding:
             self.inside(sys.modules[name])
         for cell in function.__closure__ or ():
             self.value(_look_at_slot, setattr, cell, "cell_contents", _look_at_slot(cell, "cell_contents"))
-        self.defaults(function)
+        if function.__defaults__ and any(self.new(value) is not value for value in function.__defaults__):
+            defaults = tuple(map(self.new, function.__defaults__))
+            _replace(_look_at_slot, setattr, function, "__defaults__", function.__defaults__, defaults)
+        self.items(function.__kwdefaults__ or {})
 
     def value(self, look: Any, put: Any, owner: Any, key: Any, value: Any) -> None:
         """Replace what is at a place, or look into it."""
@@ -384,9 +387,9 @@ class _Rebinding:
         for name, value in list(vars(kind).items()):
             self.value(_look_at_attribute, setattr, kind, name, value)
 
-    def library(self, module: str | None) -> None:
-        """The program uses something of a module, maybe of an installed package."""
-        if package := installed_package(module or ""):
+    def library(self, module: object) -> None:
+        """The program uses something of a module, by its name; maybe it is of an installed package."""
+        if isinstance(module, str) and (package := installed_package(module)):
             self.packages[package] = None
 
     def decorated(self, function: FunctionType) -> None:
@@ -405,29 +408,39 @@ class _Rebinding:
         done: set[str] = set()
         while left := self.packages.keys() - done:
             done |= left
-            for module in [
-                each for name, each in list(sys.modules.items()) if name.partition(".")[0] in left
-            ]:
-                for name, value in list(vars(module).items()):
-                    self.rebind(_look_at_item, _put_item, vars(module), name, value)
-                    if getattr(value, "__module__", None) == module.__name__:
-                        for each in vars(value).values() if isinstance(value, type) else (value,):
-                            if isinstance(each, FunctionType):
-                                self.defaults(each)
-                    elif isinstance(value, ModuleType | FunctionType | type):
-                        self.library(value.__name__ if isinstance(value, ModuleType) else value.__module__)
+            for name, module in list(sys.modules.items()):
+                if name.partition(".")[0] in left and isinstance(module, ModuleType):
+                    for key, value in list(vars(module).items()):
+                        self.rebind(_look_at_item, _put_item, vars(module), key, value)
+                        self.of_module(module, value)
+
+    def of_module(self, module: ModuleType, value: Any) -> None:
+        """Look into a variable of a package's module."""
+        # By its type: some packages have proxies as variables, which are not to be asked anything.
+        kind = type(value)
+        if issubclass(kind, ModuleType):
+            self.library(value.__name__)
+        elif kind is FunctionType or issubclass(kind, type):
+            if value.__module__ != module.__name__:
+                self.library(value.__module__)
+                return
+            for each in vars(value).values() if issubclass(kind, type) else (value,):
+                if type(each) is FunctionType:
+                    self.defaults(each)
 
     def rebind(self, look: Any, put: Any, owner: Any, key: Any, value: Any) -> None:
         """Replace a function, such as `Lock` or `monotonic`; a lock that a package has made stays real."""
         if id(value) in self.stand_ins and callable(value):
             _replace(look, put, owner, key, value, self.stand_ins[id(value)])
 
-    def defaults(self, function: Any) -> None:
-        """Rebind the defaults of a function's arguments."""
-        if function.__defaults__ and any(self.new(value) is not value for value in function.__defaults__):
-            defaults = tuple(map(self.new, function.__defaults__))
-            _replace(_look_at_slot, setattr, function, "__defaults__", function.__defaults__, defaults)
-        self.items(function.__kwdefaults__ or {})
+    def defaults(self, function: FunctionType) -> None:
+        """Rebind such functions where they are the defaults of a package's function."""
+        before = function.__defaults__ or ()
+        after = tuple(self.stand_ins.get(id(value), value) for value in before)
+        if any(new is not old for new, old in zip(after, before, strict=True)):
+            _replace(_look_at_slot, setattr, function, "__defaults__", before, after)
+        for name, value in (function.__kwdefaults__ or {}).items():
+            self.rebind(_look_at_item, _put_item, function.__kwdefaults__, name, value)
 
     def new(self, value: Any) -> Any:
         if isinstance(value, _MADE_IN_C):

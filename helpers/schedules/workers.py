@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import ctypes
+import gc
 import os
 import sys
 import time
@@ -117,9 +118,24 @@ def not_explored() -> Iterator[None]:
         _explored[ident] = execution
 
 
+def frames() -> dict[int, FrameType]:
+    """The innermost frame of every thread, by its identifier.
+
+    Until Python 3.11.8, a garbage collection that begins in the middle of `sys._current_frames` may wait for
+    ever for a lock which that function holds (CPython issue 106883). So none begins.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if collects:
+            gc.enable()
+
+
 def frame_of(worker: Worker) -> FrameType | None:
     """The innermost frame of a worker's thread, or None."""
-    return sys._current_frames().get(worker.ident)
+    return frames().get(worker.ident)
 
 
 def where_is(worker: Worker) -> str:

@@ -11,6 +11,7 @@ import os
 import queue
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 import traceback
@@ -28,6 +29,7 @@ from helpers.schedules.execution import Execution, current
 from helpers.schedules.exploring import explore, installed
 from helpers.schedules.hub import TURNS
 from helpers.schedules.search import Reader
+from helpers.schedules.workers import frames
 from tests.schedules.scenarios import together, transfers
 
 ROOT = Path(__file__).parents[2]
@@ -88,9 +90,9 @@ class TestOthers:
 
     def test_threads_are_used_again(self) -> None:
         every_schedule(transfers, mode="all")
-        before = set(sys._current_frames())
+        before = set(frames())
         every_schedule(transfers, mode="all")
-        assert set(sys._current_frames()) == before
+        assert set(frames()) == before
 
     def test_a_search_within_a_scenario_is_refused(self) -> None:
         result = every_schedule(lambda: every_schedule(transfers))
@@ -464,3 +466,44 @@ class TestAround:
             assert run.stderr == ""
             said.append(run.stdout)
         assert said == ["6 4 True A B\n", "4 2 True A B\n"]
+
+
+def test_no_garbage_is_collected_while_all_threads_are_looked_at(tmp_path: Path) -> None:
+    """With a `threading.local` among the garbage, Python 3.11 waited for ever for a lock that it held itself."""
+    (tmp_path / "script.py").write_text(
+        textwrap.dedent("""
+            import gc
+            import threading
+            from helpers.schedules.workers import frames
+
+            class Garbage:
+                def __init__(self):
+                    self.itself, self.local = self, threading.local()
+                    self.local.value = 1
+
+            def look(more):
+                here, over = threading.Semaphore(0), threading.Event()
+                threads = [threading.Thread(target=lambda: (here.release(), over.wait())) for _ in range(3)]
+                for thread in threads:
+                    thread.start()
+                    here.acquire()
+                gc.disable()
+                gc.collect()
+                Garbage()
+                gc.set_threshold(gc.get_count()[0] + more)
+                gc.enable()
+                assert len(frames()) == 4 and gc.isenabled()
+                gc.set_threshold(700)
+                over.set()
+                for thread in threads:
+                    thread.join()
+
+            for more in range(1, 40):
+                look(more)
+            gc.disable()
+            assert frames() and not gc.isenabled()
+        """)
+    )
+    subprocess.run(
+        [sys.executable, tmp_path / "script.py"], env={"PYTHONPATH": str(ROOT)}, timeout=60, check=True
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from threading import Lock
@@ -13,6 +12,7 @@ import pytest
 
 from helpers.schedules import Schedule, Stepper, every_schedule
 from helpers.schedules.playing import Play
+from helpers.schedules.workers import frames
 from tests.schedules.scenarios import together, transfers
 
 
@@ -340,7 +340,7 @@ def test_a_timeout_is_a_choice_of_its_own(play: Callable[..., Play]) -> None:
 
 def test_nothing_is_left_of_closed_games(play: Callable[..., Play]) -> None:
     play(transfers).close()  # the threads that are kept for the next schedule are there now
-    before = set(sys._current_frames())
+    before = set(frames())
     for _ in range(3):
         game = play(transfers)
         game.choose(ONE)
@@ -350,7 +350,7 @@ def test_nothing_is_left_of_closed_games(play: Callable[..., Play]) -> None:
         with pytest.raises(ValueError, match=r"^This player is closed: run its cell again\.$"):
             game.choose(ONE)
         game.close()
-    assert set(sys._current_frames()) <= before
+    assert set(frames()) <= before
 
 
 def test_nothing_is_started_before_somebody_looks(play: Callable[..., Play]) -> None:
