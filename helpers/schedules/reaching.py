@@ -179,6 +179,8 @@ class Reached:
     # --- one object ----------------------------------------------------------------------------------
 
     def _look(self, found: Any) -> None:
+        if found is copyreg.dispatch_table:
+            return  # how libraries want their objects copied
         if isinstance(found, FunctionType):
             self._function(found)
         elif isinstance(found, type):
@@ -275,7 +277,7 @@ class Reached:
             self._installed(origin, code)
             if isinstance(found, ModuleType):
                 modules.append(found)
-            elif found is not None and found is not copyreg.dispatch_table:  # what libraries do for `copy`
+            elif found is not None:
                 self._waiting.append(found)
         while modules:
             module = modules.pop()
