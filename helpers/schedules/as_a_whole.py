@@ -69,8 +69,7 @@ def consumed(execution: Execution, held: Any, spot: Spot) -> Any:
         return stepwise(held, spot)
     places = containers.gone_through(held)
     if containers.is_iterator(type(held)):
-        moved = [(each, None) for each in (held, *containers.iterators(held))]
-        report(execution, [*moved, *places], True, spot)
+        report(execution, [*containers.moved(held), *places], True, spot)
     elif report(execution, places, False, spot):
         execution.saw(held)
     return held
@@ -181,12 +180,10 @@ def before_step(held: Any, alone: bool, spot: Spot) -> Execution | None:
     # Of a dictionary the keys alone.
     places = size(held) if issubclass(type(held), dict) else containers.gone_through(held)
     if alone:  # an iterator changes with every step, and those beneath; what it goes through is only read
-        beneath = containers.iterators(held)
-        generators = [each for each in beneath if type(each) is GeneratorType]
-        moved = [(each, None) for each in (held, *beneath) if type(each) is not GeneratorType]
-        stepped = report(execution, moved, True, spot)
-        for each in generators:
-            stepped = _enter(execution, each, spot) or stepped
+        stepped = report(execution, containers.moved(held), True, spot)
+        for each in containers.layers(held):
+            if type(each) is GeneratorType:
+                stepped = _enter(execution, each, spot) or stepped
         return execution if report(execution, places, False, spot) or stepped else None
     return execution if report(execution, places, False, spot) else None
 

@@ -20,7 +20,7 @@ from helpers.schedules import containers
 from helpers.schedules.containers import Kind, Place, kind_of
 from helpers.schedules.execution import Execution, current
 from helpers.schedules.model.locks import REAL
-from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_ours, is_own, is_taken_along
+from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_followed, is_ours
 from helpers.schedules.reporting import (
     IN_PARTS,
     Spot,
@@ -210,8 +210,7 @@ def keeps_items_in_c(type_: type) -> bool:
 def _in_library(function: FunctionType) -> bool:
     if function.__module__ == "collections.abc":  # does all by methods of the class it is inherited by
         return False
-    file = function.__code__.co_filename
-    return not (is_own(file) or is_ours(file) or is_taken_along(function))
+    return not (is_followed(function) or is_ours(function.__code__.co_filename))
 
 
 def item_of_other(held: Any, write: bool, spot: Spot) -> Any:
@@ -232,8 +231,10 @@ def item_of_other(held: Any, write: bool, spot: Spot) -> Any:
 def used_in_library(execution: Execution, held: Any, write: bool, spot: Spot) -> None:
     """Code of a library, which is not followed, is about to use an object, and perhaps to change it."""
     type_ = type(held)
-    mock = type_.__module__ == "unittest.mock"
-    if issubclass(type_, _LASTING) or (type_.__module__.partition(".")[0] in _OUTSIDE and not mock):
+    module = type_.__module__
+    # A mock is the program's, and keeps what it was called with.
+    outside = module.partition(".")[0] in _OUTSIDE and module != "unittest.mock"
+    if outside or issubclass(type_, _LASTING):
         return
     if report(execution, [(held, None)], write, spot):
         in_one_step(execution, f"{type_.__name__} is not followed, and is shared", spot)

@@ -23,6 +23,7 @@ from helpers.schedules.execution import Execution, current
 from helpers.schedules.model import queues
 from helpers.schedules.reaching import (
     MADE_BY_CLASS_STATEMENT,
+    OURS,
     class_is_own,
     is_followed,
     is_ours,
@@ -109,7 +110,6 @@ _REPLACES_ALL = 9  # it stands for all attributes
 _OF_ANOTHER = 10  # the object is a weak proxy
 _OF_FINALIZER = 11  # it says whether an object is still there
 
-OURS = __name__.partition(".")[0] + ".schedules."
 _known: dict[tuple[type, str, bool, bool], int] = {}
 _spots: list[Spot] = []
 
@@ -136,12 +136,11 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
         return _OF_QUEUE
     if name in KEPT_INSIDE and type_ in _PRIMITIVES:
         return _OF_PRIMITIVE
+    found = next((vars(base)[name] for base in type_.__mro__ if name in vars(base)), _MISSING)
     if in_library(type_):
-        method = next((vars(base)[name] for base in type_.__mro__ if name in vars(base)), None)
-        return NOTHING if not write and isinstance(method, _METHODS) else _WHOLE
-    intercept = "__setattr__" if write else "__getattribute__"
-    found = getattr(type_, intercept)
-    if not past_own and isinstance(found, FunctionType) and is_followed(found):
+        return NOTHING if not write and isinstance(found, _METHODS) else _WHOLE
+    intercepts = getattr(type_, "__setattr__" if write else "__getattribute__")
+    if not past_own and isinstance(intercepts, FunctionType) and is_followed(intercepts):
         return NOTHING
     if write and name in (
         "__dict__",
@@ -151,7 +150,6 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
         return _REPLACES_ALL
     if type_ is FunctionType and name == "__kwdefaults__":
         return _OF_PRIMITIVE
-    found = next((vars(base)[name] for base in type_.__mro__ if name in vars(base)), _MISSING)
     if issubclass(type_, type):
         return NOTHING if hasattr(type(found), "__set__") else _CLASS
     if isinstance(found, MemberDescriptorType):
@@ -174,8 +172,8 @@ def _find_how(type_: type, name: str, write: bool, past_own: bool) -> int:
 
 
 _METHODS = (FunctionType, staticmethod, classmethod, MethodDescriptorType, WrapperDescriptorType)
-# Their attributes are known one by one, or never change.
-_KNOWN = {
+# Of these, attributes are known one by one, or never change.
+_KNOWN_ONE_BY_ONE = {
     "threading", "queue", "concurrent", "collections", "types", "typing", "enum", "dataclasses", "functools",
 }  # fmt: skip
 
@@ -193,7 +191,7 @@ def in_library(type_: type) -> bool:
 
 def _is_in_library(type_: type) -> bool:
     module = type_.__module__
-    if not type_.__flags__ & MADE_BY_CLASS_STATEMENT or module.partition(".")[0] in _KNOWN:
+    if not type_.__flags__ & MADE_BY_CLASS_STATEMENT or module.partition(".")[0] in _KNOWN_ONE_BY_ONE:
         return False
     if issubclass(type_, (BaseException, tuple, type)) or class_is_own(type_) or module.startswith(OURS):
         return False

@@ -74,7 +74,6 @@ from helpers.schedules.by_key import (
     write_item,
 )
 from helpers.schedules.by_name import (
-    OURS,
     forget_types,
     globals_taken,
     in_library,
@@ -86,7 +85,7 @@ from helpers.schedules.by_name import (
 from helpers.schedules.containers import READS, Kind, Place, kind_of
 from helpers.schedules.execution import Execution, Site, current
 from helpers.schedules.model.readings import CONVERSIONS, are_told
-from helpers.schedules.reaching import CACHED, frame_of_program, is_own, is_taken_along, made_by_library
+from helpers.schedules.reaching import CACHED, OURS, frame_of_program, is_own, is_taken_along, made_by_library
 from helpers.schedules.reaching import class_is_own as is_own_class
 from helpers.schedules.reporting import IN_PARTS, Spot, forget_owners, in_one_step, report
 from helpers.schedules.substitution import refuse_real, stand_in
@@ -359,7 +358,7 @@ def _announce(
         if made_by_library(function.__func__):
             _of_record(execution, spot, function.__name__, (owner, *args))
             return function, args
-        if isinstance(owner, logging.Filterer) and function.__name__ in _CONFIGURES:
+        if issubclass(type(owner), logging.Filterer) and function.__name__ in _CONFIGURES:
             report(execution, [(owner, None)], True, spot)
         if issubclass(type(owner), random_in_c):  # in Python, on top of what C keeps
             report(execution, [(owner, None)], True, spot)
@@ -678,7 +677,7 @@ def _consumes(
             given[number] = stepwise(each, spot)
             continue
         if containers.is_iterator(type(each)):
-            alone.append((each, None))
+            alone += containers.moved(each)
         places += reads(each)
     places += reads(keywords.get("start"))  # of a sum
     if alone:
@@ -708,12 +707,14 @@ def _looks_into(
     execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, ...]:
     """`sum(x)`, `sorted(x)`, `any(x)`: adds up, compares, or asks for the truth of what is in it."""
+    return _looks_into_all(execution, spot, args, keywords, _key_in_c(args, keywords) or [])
+
+
+def _looks_into_all(
+    execution: Execution, spot: Spot, args: tuple[Any, ...], keywords: dict[str, Any], looks: list[Place]
+) -> tuple[Any, ...]:
+    """The same, where a key function looks at places besides, in the same step."""
     given = tuple(map(entered, args))
-    looks = _looks_by_itself(keywords.get("key"))
-    if looks is None or not all(map(_compared_quietly, args)):
-        return _takes_apart(execution, spot, given, keywords)
-    # All of it is in C: what the key function looks at is looked at in the same step.
-    keywords["key"] = keywords["key"].function
     return _consumes(execution, spot, given, keywords, lambda held: containers.deep(held) + looks)
 
 
@@ -724,24 +725,32 @@ def _with_key(
     if len(args) != 1:
         report(execution, containers.all_in(args), False, spot)
         return args
-    key = keywords.get("key")
-    calls_python = containers.in_python(key) and _looks_by_itself(key) is None
-    if calls_python or not _compared_quietly(args[0]):
+    looks = _key_in_c(args, keywords)
+    if looks is None and (containers.in_python(keywords.get("key")) or not _compared_quietly(args[0])):
         return (stepwise(args[0], spot),)
-    return _looks_into(execution, spot, args, keywords)
+    return _looks_into_all(execution, spot, args, keywords, looks or [])
 
 
-def _looks_by_itself(key: Any) -> list[Place] | None:
-    """What a function made in C looks at besides what it is given, as `stamps.get` does; None for others."""
-    function = key.function if type(key) is Bound else None
-    if function is len:
-        return []
-    owner = function.__self__ if type(function) is BuiltinFunctionType else None
-    kind = kind_of(type(owner))
-    name = getattr(function, "__name__", "")
-    if kind is None or name in kind.own or kind.does(name) != READS:
+def _key_in_c(args: tuple[Any, ...], keywords: dict[str, Any]) -> list[Place] | None:
+    """Where all of a call is in C, its key function need not report itself, and does not any more.
+
+    Returns:
+        What that function looks at besides what it is given, as `stamps.get` does; None where it reports
+        itself.
+    """
+    key = keywords.get("key")
+    if type(key) is not Bound or not all(map(_compared_quietly, args)):
         return None
-    return containers.whole(owner)
+    function = key.function
+    places: list[Place] = []
+    if function is not len:
+        owner = function.__self__ if type(function) is BuiltinFunctionType else None
+        kind = kind_of(type(owner))
+        if kind is None or function.__name__ in kind.own or kind.does(function.__name__) != READS:
+            return None
+        places = containers.whole(owner)
+    keywords["key"] = function
+    return places
 
 
 def _compared_quietly(held: Any) -> bool:

@@ -366,9 +366,9 @@ def layers(held: Any, seen: set[int] | None = None) -> Iterator[Any]:
                 yield from layers(inner, seen)
 
 
-def iterators(held: Any) -> list[Any]:
-    """The iterators beneath one that is made in C: they go on with it."""
-    return [each for each in layers(held) if is_iterator(type(each)) or type(each) is GeneratorType]
+def moved(held: Any) -> list[Place]:
+    """What goes on when an iterator made in C does: itself, and those beneath it that are made in C too."""
+    return [(each, None) for each in (held, *layers(held)) if is_iterator(type(each))]
 
 
 def calls_back(held: Any) -> bool:

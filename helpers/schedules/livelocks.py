@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helpers.schedules.containers import Variables
 from helpers.schedules.operation import Operation
-from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, is_ours
+from helpers.schedules.reaching import MADE_BY_CLASS_STATEMENT, OURS, is_ours
 from helpers.schedules.spinning import SCALARS, Loop, plain
 from helpers.schedules.workers import frames
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from helpers.schedules.execution import Execution, Task
 
 _NOT_SET = "not set"
-_OURS = __name__.partition(".")[0] + ".schedules."
 
 # In a schedule that has been in so many states at the head of a loop, something grows: it goes on without a
 # look, which takes long, to where it is too long.
@@ -271,7 +270,7 @@ class _Look:
             return [value.__name__, value.__self__]
         if not all(map(_made_in_python, kind.__mro__)):
             return None
-        if kind.__module__.startswith(_OURS) or not _only_dictionary(kind):
+        if kind.__module__.startswith(OURS) or not _only_dictionary(kind):
             return None
         names = object.__getattribute__(value, "__dict__")
         return None if "_model" in names else [*names.keys(), *names.values()]

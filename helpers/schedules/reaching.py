@@ -48,7 +48,7 @@ _WEAK = ("weakref", "_weakref", "_weakrefset")
 # A generator with one of these has something to do when it goes before it has come to its end.
 _WITH_AN_END = (ast.With, ast.Try, getattr(ast, "TryStar", ast.Try))
 
-_OURS = __name__.partition(".")[0]
+OURS = __name__.rpartition(".")[0] + "."  # how the names of the modules beside this one begin
 # Packages that keep nothing that threads share.
 _HARMLESS = ("pytest", "_pytest", "typing_extensions")
 _NUMPY = "numpy's arrays are not followed: what threads do to one at the same time is not seen"
@@ -104,7 +104,7 @@ def installed_package(module: str) -> str:
     """The installed package that a module belongs to; "" for the program's own, the library's and ours."""
     package = module.partition(".")[0]
     found = sys.modules.get(module)
-    if found is None or package in sys.stdlib_module_names or package in ("__main__", _OURS):
+    if found is None or package in sys.stdlib_module_names or package in ("__main__", OURS.partition(".")[0]):
         return ""
     file = getattr(found, "__file__", None)
     return "" if file is None or is_own(file) else package
@@ -243,7 +243,7 @@ class Reached:
                 continue
         taken_along = is_taken_along(function)
         if not is_own(code.co_filename) and not taken_along:
-            self._installed(function.__module__, code)
+            self._installed(function.__module__)
             return
         self._waiting.extend(function.__defaults__ or ())
         self._waiting.extend((function.__kwdefaults__ or {}).values())
@@ -319,14 +319,15 @@ class Reached:
                             self._waiting.append(slot.__get__(found))
 
     def _installed(self, module: str, code: CodeType | None = None) -> None:
-        """Note a package that the program uses; `code` is what names it, where that is the program's own."""
+        """Note a package that the program uses; `code` is what names it, where that is known."""
         package = installed_package(module)
         if not package or package in _HARMLESS or package in self._packages:
             return
         self._packages.add(package)
         what = _NUMPY if package == "numpy" else f"{package} is an installed package{_NOT_FOLLOWED}"
-        own = code is not None and is_own(code.co_filename)
-        self.note(what, sources.first_line(code) if own else None)  # type: ignore[arg-type]
+        # The library's own code may name it, where that is followed: it says no line of the program.
+        names = code is not None and is_own(code.co_filename)
+        self.note(what, sources.first_line(code) if code is not None and names else None)
 
     # --- what is assigned ----------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ def plain(result: Result) -> str:
     for number, failure in enumerate(result.failures):
         lines += [
             "",
-            f"{failure.message}{_where(failure)}",
+            _what(failure),
             f"  {count(failure.count, *_counted(result))}; the shortest schedule: {_short(failure, number)}",
         ]
     if result.shortest is not None and (steps := list(_steps(result.shortest))):
@@ -70,13 +70,13 @@ def plain(result: Result) -> str:
 
 def schedule_in_words(schedule: Schedule) -> str:
     """A schedule as text: its string, what went wrong, and its steps."""
-    wrong = [] if schedule.failure is None else [f"{schedule.failure.message}{_where(schedule.failure)}"]
+    wrong = [] if schedule.failure is None else [_what(schedule.failure)]
     return "\n".join([f'"{_begun(schedule.string)}"', *wrong, *abridged(list(_steps(schedule)), "step")])
 
 
 def failure_in_words(failure: Failure) -> str:
     """A failure in one line."""
-    return f'{failure.message}{_where(failure)}; the shortest schedule: "{_begun(failure.shortest.string)}"'
+    return f'{_what(failure)}; the shortest schedule: "{_begun(failure.shortest.string)}"'
 
 
 def bundle(result: Result) -> Bundle:
@@ -89,8 +89,10 @@ def bundle(result: Result) -> Bundle:
     return data | {"text/html": "\n".join(page), "text/plain": plain(result)}, metadata
 
 
-def _where(failure: Failure) -> str:
-    return f" ({failure.thread}, {line_in(failure.elsewhere, failure.line)})" if failure.thread else ""
+def _what(failure: Failure) -> str:
+    """What went wrong, and where."""
+    where = f" ({failure.thread}, {line_in(failure.elsewhere, failure.line)})" if failure.thread else ""
+    return f"{failure.message}{where}"
 
 
 def _short(failure: Failure, number: int) -> str:

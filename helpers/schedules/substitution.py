@@ -316,9 +316,7 @@ class _Rebinding:
             self.inside(sys.modules[name])
         for cell in function.__closure__ or ():
             self.value(_look_at_slot, setattr, cell, "cell_contents", _look_at_slot(cell, "cell_contents"))
-        if function.__defaults__ and any(self.new(value) is not value for value in function.__defaults__):
-            defaults = tuple(map(self.new, function.__defaults__))
-            _replace(_look_at_slot, setattr, function, "__defaults__", function.__defaults__, defaults)
+        self.defaults(function, self.new)
         self.items(function.__kwdefaults__ or {})
 
     def value(self, look: Any, put: Any, owner: Any, key: Any, value: Any) -> None:
@@ -426,21 +424,25 @@ class _Rebinding:
                 return
             for each in vars(value).values() if issubclass(kind, type) else (value,):
                 if type(each) is FunctionType:
-                    self.defaults(each)
+                    self.defaults(each, self.stand_in)
+                    for name, default in (each.__kwdefaults__ or {}).items():
+                        self.rebind(_look_at_item, _put_item, each.__kwdefaults__, name, default)
 
     def rebind(self, look: Any, put: Any, owner: Any, key: Any, value: Any) -> None:
-        """Replace a function, such as `Lock` or `monotonic`; a lock that a package has made stays real."""
-        if id(value) in self.stand_ins and callable(value):
-            _replace(look, put, owner, key, value, self.stand_ins[id(value)])
+        """Replace a function of a package, if something stands in for it."""
+        if (new := self.stand_in(value)) is not value:
+            _replace(look, put, owner, key, value, new)
 
-    def defaults(self, function: FunctionType) -> None:
-        """Rebind such functions where they are the defaults of a package's function."""
+    def stand_in(self, value: Any) -> Any:
+        """What stands in for a function such as `Lock`, if anything; a lock that a package has stays real."""
+        return self.stand_ins.get(id(value), value) if callable(value) else value
+
+    def defaults(self, function: FunctionType, new: Callable[[Any], Any]) -> None:
+        """Rebind the defaults of a function to what is `new` for them."""
         before = function.__defaults__ or ()
-        after = tuple(self.stand_ins.get(id(value), value) for value in before)
-        if any(new is not old for new, old in zip(after, before, strict=True)):
+        after = tuple(map(new, before))
+        if any(one is not other for one, other in zip(after, before, strict=True)):
             _replace(_look_at_slot, setattr, function, "__defaults__", before, after)
-        for name, value in (function.__kwdefaults__ or {}).items():
-            self.rebind(_look_at_item, _put_item, function.__kwdefaults__, name, value)
 
     def new(self, value: Any) -> Any:
         if isinstance(value, _MADE_IN_C):

@@ -64,7 +64,7 @@ _LEFT_ALONE = {
     "oct", "property", "staticmethod", "classmethod", "slice",
     "memoryview", "open", "__import__", "compile",
 }  # fmt: skip
-_TELLS_VARIABLES = {"locals", "dir"}  # and `vars`, which can also be asked of an object
+_TELLS_VARIABLES = {"locals", "vars", "dir"}  # where they are asked of nothing
 _RUNS_TEXT = {"eval", "exec"}
 # Methods of a logger: they say the line that calls them, so that no frame of ours may come between.
 _SAYS_ITS_LINE = {"debug", "info", "warning", "error", "exception", "critical", "log"}
@@ -576,23 +576,21 @@ class Rewriter(ast.NodeTransformer):
         spot = self.spot(node, "", self.about(node))
         if isinstance(function, ast.Name):
             is_global = self.scope.owner(self.scope.mangled(function.id)) is None
+            if is_global and function.id in _TELLS_VARIABLES and not node.args:
+                return self.report(reporting.without_hidden, node, at=node)
             if (
                 is_global
                 and function.id in _LEFT_ALONE
                 and not (function.id == "type" and len(node.args) > 1)
             ):
-                if function.id in _TELLS_VARIABLES and not node.args:
-                    return self.report(reporting.without_hidden, node, at=node)
                 callee: ast.expr = function
             elif is_global and function.id in _RUNS_TEXT:
                 what = f"{function.id} runs code that is not followed"
                 said = self.report(reporting.not_followed, self.spot(node, "", what), at=node)
                 callee = placed(ast.BoolOp(ast.Or(), [said, function]), node)
-            elif is_global and (function.id in _LOOKED_AT or (function.id == "vars" and node.args)):
-                return self.prepared(node, self.read_name(function), spot)
-            elif is_global and function.id == "vars":
-                return self.report(reporting.without_hidden, node, at=node)
-            elif is_global and self.of_library(function):
+            elif is_global and (
+                function.id in _LOOKED_AT or function.id == "vars" or self.of_library(function)
+            ):
                 return self.prepared(node, self.read_name(function), spot)
             else:
                 callee = self.report(calls.call, self.read_name(function), spot, at=function)

@@ -3,8 +3,8 @@
     python -m helpers bench recorder [--python EXE …] [--repeats N] [--strict]
 
 Every comparison is made within this one run: bare, recorded and traced programs take turns, those whose
-cost is measured stretch by stretch, and medians are compared. The other tools, viztracer and threadle, are installed into a temporary
-folder of their own for each Python.
+cost is measured stretch by stretch, and medians are compared. The other tools, viztracer and threadle, are
+installed into a temporary folder of their own for each Python.
 """
 
 from __future__ import annotations
@@ -234,20 +234,17 @@ class Bench:
             ready = {mode: stack.enter_context(self.python.ready(mode, turns))[:2] for mode in modes}
             taken = workloads.in_turns(ready, STRETCHES * self.repeats, deadline=PATIENCE)
 
-        def ratio(mode: str) -> float:
-            pairs = zip(taken[mode], taken[BARE], strict=True)
-            return statistics.median(theirs / bare for theirs, bare in pairs)
-
         def shown(mode: str) -> str:
-            return self.other(mode, lambda: f"{ratio(mode):.2f}")
+            return self.other(mode, lambda: f"{workloads.times(taken[mode], taken[BARE]):.2f}")
 
+        ratio = workloads.times(taken[OURS], taken[BARE])
         return Row(
             what,
             duration(statistics.median(taken[BARE])),
             duration(statistics.median(taken[OURS])),
-            f"{ratio(OURS):.2f}",
+            f"{ratio:.2f}",
             f"{bound:.2f}",
-            round(ratio(OURS), 2) <= bound,
+            round(ratio, 2) <= bound,
             shown(VIZTRACER),
             shown(THREADLE) if threadle else "-",
         )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,9 +44,7 @@ def test_recording_costs_no_more_than(what: str, tmp_path: Path, recording: Path
         {"bare": (command, os.environ), "recorded": (command, recorded)}, 30, deadline=60
     )
     assert any(recording.glob("*.rec"))
-    # Of stretches that follow each other: what disturbs the machine for a while disturbs both.
-    ratios = [ours / bare for bare, ours in zip(taken["bare"], taken["recorded"], strict=True)]
-    cost = statistics.median(ratios)
+    cost = workloads.times(taken["recorded"], taken["bare"])
     print(f"\n{what}: {cost:.2f} times")
     assert cost < most
 

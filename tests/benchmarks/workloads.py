@@ -11,6 +11,7 @@ one (another process that takes the CPU) only ever makes it longer. The other pr
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -205,6 +206,11 @@ def in_turns(programs: Mapping[str, Ready], stretches: int, *, deadline: float) 
                 process.stdin.flush()
                 taken[name].append(float(process.stdout.readline()))
     return {name: times[1:] for name, times in taken.items()}
+
+
+def times(theirs: Sequence[float], bare: Sequence[float]) -> float:
+    """How many times as long: the median over stretches that follow each other, see `in_turns`."""
+    return statistics.median(one / other for one, other in zip(theirs, bare, strict=True))
 
 
 @contextmanager

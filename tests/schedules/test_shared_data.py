@@ -158,7 +158,7 @@ def scenario():
 CHANGED = "'changed size'"  # what a dictionary or set says that grows while it is gone through
 
 
-_advance = "try: got.append(next(numbers)[0])\nexcept ValueError: got.append(-1)"
+_ADVANCE = "try: got.append(next(numbers)[0])\nexcept ValueError: got.append(-1)"
 
 
 def _gone_through(expression: str) -> str:
@@ -181,10 +181,13 @@ SEEN = {
         "d = collections.defaultdict(lambda: [])", "got.append(d['a'])", "got.append(d['a'])", "got[0] is got[1]", {"True", "False"}
     ),
     "enumerate over a generator": Program(
-        "numbers = enumerate(number for number in (add_one, add_one) if number)", _advance, _advance, "sorted(got)", {"[0, 1]", "[-1, 0]"}
+        "numbers = enumerate(number for number in (add_one, add_one) if number)", _ADVANCE, _ADVANCE, "sorted(got)", {"[0, 1]", "[-1, 0]"}
     ),
     "two iterators over one": Program(
         "numbers = iter([1, 2])\none_, other_ = zip('a', numbers), zip('b', numbers)", "got.append(next(one_)[1])", "got.append(next(other_)[1])", "got", {"[1, 2]", "[2, 1]"}
+    ),
+    "two that consume one iterator": Program(
+        "numbers = iter([1, 2])", "x = list(zip('a', numbers))\ngot.append(x)", "list(zip('b', numbers))", "got", {"[[('a', 1)]]", "[[('a', 2)]]"}
     ),
     # Views and iterators keep the size that was there when they were made.
     "for in items()": Program(
